@@ -1,0 +1,297 @@
+"""The page that leads to every report of a version, for whoever ran it; and what each report says about itself."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from mi_analysis.batch.plan import Job, Plan
+from mi_analysis.batch.record import Record, newest, package_version, write_whole
+from mi_analysis.reporting import export
+from mi_analysis.reporting.presentation import escape
+from mi_analysis.reporting.sentences import sentence
+from mi_analysis.reporting.wording import Words
+
+TONE = {"made": "good", "unchanged": "good", "failed": "bad", "stopped": "bad"}
+MOST_REMARKS = 200
+
+
+def words_of(plan: Plan, prepared: Any) -> Words:
+    """Words and formats in the run's language and the institution's currency."""
+    institution = prepared.institution
+    return Words(plan.run_file.language, institution.currency, institution.money_scale)
+
+
+def institution_name(plan: Plan, prepared: Any) -> str:
+    """Name in the run's language."""
+    return str(getattr(prepared.institution.name, plan.run_file.language))
+
+
+def report_name(notebook: str, title: str, words: Words) -> str:
+    """What a kind of report is called in print: the words' name, else the notebook's first heading."""
+    stem = notebook.lstrip("0123456789_")
+    return next((words.text(key) for key in (f"report.{stem}", f"index.{stem}") if words.has(key)), title)
+
+
+def period_text(period: str, words: Words) -> str:
+    """2025-03, 2025-Q1 or 2025 in words."""
+    if period[5:6] == "Q":
+        return words.period(f"{period[:4]}-{int(period[6]) * 3:02}", "quarter")
+    return words.period(period, "year" if len(period) == 4 else "month") if period else ""
+
+
+def extracted(prepared: Any) -> str:
+    """Day of the newest extraction, else the day the figures stand at; ISO, blank where neither is known."""
+    days = [item.extracted_at for item in prepared.audit.received if item.extracted_at]
+    return str(max(days, default=prepared.audit.as_of or ""))[:10]
+
+
+def about_report(plan: Plan, job: Job, prepared: Any, version: Record, data: str) -> dict[str, Any]:
+    """Title, subtitle and stamp of a report, and what its workbook needs."""
+    words = words_of(plan, prepared)
+    institution = institution_name(plan, prepared)
+    unit, activity = _name(prepared.units, "unit", job.unit), _name(prepared.activities, "activity", job.activity)
+    day = extracted(prepared)
+    report = report_name(job.notebook.name, job.notebook.title, words)
+    stamp = {
+        "institution": institution, "report": report, "unit": job.unit, "activity": job.activity,
+        "period": job.period, "audience": plan.run_file.audience, "extracted": day, "data": data[:12],
+        "version": package_version(), "edition": edition_text(version, words), "language": plan.run_file.language,
+    }  # fmt: skip
+    subtitle = [period_text(job.period, words), words.text("index.extracted", date=words.date(day)) if day else ""]
+    return {
+        "language": plan.run_file.language, "title": " · ".join(filter(None, (unit, activity))) or institution,
+        "subtitle": " · ".join(filter(None, subtitle)), "stamp": {k: v for k, v in stamp.items() if v},
+        "currency": words.currency, "money_scale": words.money_scale, "created": day,
+        "own": "source" in job.notebook.parameters,
+    }  # fmt: skip
+
+
+def _name(rows: Any, column: str, code: str) -> str:
+    names = list(rows.loc[rows[column].astype(str) == code, "name"]) if code else []
+    return f"{names[-1]} ({code})" if names else code
+
+
+def edition_text(version: Record, words: Words) -> str:
+    """'1', or 'Udgave 2, erstatter 1' without the first word (the label says it)."""
+    replaces = version.data["replaces"]
+    return words.text("index.replaces", version=version.version, before=replaces) if replaces else str(version.version)
+
+
+# --- the page ------------------------------------------------------------------------------------------------------
+
+
+def write(version: Record, plan: Plan, prepared: Any) -> None:
+    """Write ``index.html`` of a version from its record."""
+    words = words_of(plan, prepared)
+    data, name = version.data, institution_name(plan, prepared)
+    period = period_text(data["period"], words) if data["period"][:1].isdigit() else data["period"]
+    edition = f"{words.text('stamp.edition')} {edition_text(version, words)}"
+    body = "".join((_totals(data, words), _failures(data, words), _reports(version, plan, prepared, words),
+                    _remarks(data, words), _left_out(data, words)))  # fmt: skip
+    stamp = {"institution": name, "period": data["period"],
+             "audience": data["audience"], "extracted": extracted(prepared), "data": data["model"][:12],
+             "version": data["package"], "edition": edition_text(version, words)}  # fmt: skip
+    title = words.text("index.title", period=period)
+    stamp = {name: value for name, value in stamp.items() if value}
+    day = words.text("index.extracted", date=words.date(stamp["extracted"])) if "extracted" in stamp else ""
+    subtitle, footer = " · ".join(filter(None, (edition, day))), {words.text("index.run"): plan.run}
+    page = export.page(title, body, language=data["language"], subtitle=subtitle, stamp=stamp, footer=footer)
+    write_whole(version.folder / "index.html", page)
+
+
+def write_latest(outputs: Path, plan: Plan) -> None:
+    """Write ``latest.html``, which leads to the newest version of the newest period."""
+    records = [newest(folder) for folder in sorted(outputs.iterdir()) if folder.is_dir() and folder.name[:1] != "."]
+    dated = [found for found in records if found and (found.folder / "index.html").is_file()]
+    if not dated:
+        return
+    found = max(dated, key=lambda record: (record.data["period"][:1].isdigit(), record.data["period"]))
+    address = quote(f"{found.folder.parent.name}/{found.folder.name}/index.html")
+    words = Words(plan.run_file.language)
+    text = escape(words.text("index.newest"))
+    page = (
+        f'<!DOCTYPE html>\n<html lang="{plan.run_file.language}">\n<head><meta charset="utf-8">'
+        f'<meta http-equiv="refresh" content="0; url={address}"><title>{text}</title></head>\n'
+        f'<body><h1>{text}</h1><p><a href="{address}">{text}: {escape(found.data["period"])}</a></p></body>\n</html>\n'
+    )
+    write_whole(outputs / "latest.html", page)
+
+
+def _state(state: str, words: Words) -> str:
+    tone = TONE.get(state, "none")
+    mark = escape(words.text(f"symbol.{tone}"))
+    text = escape(words.text(f"index.state_{state}"))
+    return f'<span class="status"><span class="mark {tone}" aria-hidden="true">{mark}</span> {text}</span>'
+
+
+def _totals(data: dict[str, Any], words: Words) -> str:
+    counts = Counter(job["state"] for job in data["jobs"].values())
+    parts = [words.text("index.count", n=words.number(n), state=words.lower(words.text(f"index.state_{state}")))
+             for state, n in counts.most_common()]  # fmt: skip
+    total = words.text("index.total", n=words.number(sum(counts.values())), parts=", ".join(parts))
+    return f'<p class="lead">{escape(total)}</p>'
+
+
+def _failures(data: dict[str, Any], words: Words) -> str:
+    failed = {key: job for key, job in data["jobs"].items() if job["state"] in ("failed", "stopped")}
+    if not failed:
+        return ""
+    items = "".join(
+        f"<li>{escape(key)}: {escape(job.get('message', ''))}{_link(f'{key}.log', words.text('index.log'), job)}</li>"
+        for key, job in failed.items()
+    )
+    again = words.text("index.again", command=data["again"])
+    return (
+        f"<h2>{escape(words.text('index.failures'))}</h2>"
+        f'<div class="message bad"><ul>{items}</ul><p>{escape(again)}</p></div>'
+    )
+
+
+def _link(file: str, text: str, job: dict[str, Any]) -> str:
+    return f' <a href="{quote(file)}">{escape(text)}</a>' if job["state"] != "stopped" else ""
+
+
+def _reports(version: Record, plan: Plan, prepared: Any, words: Words) -> str:
+    """A table each for the institution, its units and its activities: what has a report, by kind of report."""
+    kinds: dict[str, dict[str, list[tuple[str, dict[str, Any]]]]] = {}
+    for key, job in version.jobs.items():
+        kind = "unit" if job["unit"] else "activity" if job["activity"] else "institution"
+        kinds.setdefault(kind, {}).setdefault(job["unit"] or job["activity"], []).append((key, job))
+    order = _order(prepared.units)
+    parts = []
+    for kind in ("institution", "unit", "activity"):
+        rows = kinds.get(kind, {})
+        names = {code: _name(getattr(prepared, {"unit": "units"}.get(kind, "activities")), kind, code) for code in rows}
+        named = sorted(((order.get(code, (code,)), code, name) for code, name in names.items()))
+        labelled = [(name or institution_name(plan, prepared), rows[code]) for _, code, name in named]
+        parts.append(_table(kind, labelled, prepared, words))
+    return "".join(parts)
+
+
+def _above(prepared: Any, found: list[tuple[str, dict[str, Any]]]) -> str:
+    """Name of the unit that a row's unit belongs to."""
+    rows = prepared.units[prepared.units["unit"].astype(str) == found[0][1]["unit"]]
+    parent = str(rows["parent"].iloc[-1]) if len(rows) else ""
+    names = prepared.units.loc[prepared.units["unit"].astype(str) == parent, "name"]
+    return str(names.iloc[-1]) if parent and len(names) else ""
+
+
+def _signals(found: list[tuple[str, dict[str, Any]]], words: Words) -> str:
+    """Key figures with a signal in the newest month, each with its word."""
+    signals: list[list[str]] = next(
+        (job["headline"]["signals"] for _, job in found if "signals" in job.get("headline", {})), []
+    )
+    return "; ".join(
+        f"{words.measure(name, 'short')}: {words.lower(words.text(f'signal.{key}'))}" for name, key in signals
+    )
+
+
+def _order(units: Any) -> dict[str, tuple[str, ...]]:
+    """Units under their parents, by code."""
+    parents = dict(zip(units["unit"].astype(str), units["parent"].astype(str), strict=True))
+    paths: dict[str, tuple[str, ...]] = {}
+    for unit in parents:
+        path = [unit]
+        while (above := parents.get(path[0], "")) and above not in path:
+            path.insert(0, above)
+        paths[unit] = tuple(path)
+    return paths
+
+
+Row = tuple[str, list[tuple[str, dict[str, Any]]]]
+
+
+def _table(kind: str, rows: list[Row], prepared: Any, words: Words) -> str:
+    """Rows of one kind: name, a cell per kind of report, headline figures, signals, and where it belongs."""
+    if not rows:
+        return ""
+    jobs = [job for _, found in rows for _, job in found]
+    titles = {job["notebook"]: report_name(job["notebook"], job["title"], words) for job in jobs}
+    figures = [name for name in ("goal_degree", "deviation") if any(name in job.get("headline", {}) for job in jobs)]
+    above = {label: _above(prepared, found) if kind == "unit" else "" for label, found in rows}
+    told = {label: _signals(found, words) for label, found in rows}
+    notes = [(words.text("index.signals"), told)] if any(told.values()) else []
+    notes += [(words.text("index.part_of"), above)] if len(set(above.values())) > 1 else []
+    heads = [f'<th scope="col">{escape(text)}</th>' for text in (words.text(f"dim.{kind}"), *titles.values())]
+    heads += [f'<th scope="col" class="n">{escape(words.measure(name))}</th>' for name in figures]
+    heads += [f'<th scope="col">{escape(text)}</th>' for text, _ in notes]
+    body = []
+    for label, found in rows:
+        cells = []
+        for notebook, title in titles.items():
+            own = [_cell(job, title, label, prepared, words) for _, job in found if job["notebook"] == notebook]
+            cells.append(f'<td class="w">{"<br>".join(own)}</td>')
+        cells += [_figure(found, name, words) for name in figures]
+        cells += [f'<td class="long">{escape(text[label])}</td>' for _, text in notes]
+        body.append(f'<tr><th scope="row">{escape(label)}</th>{"".join(cells)}</tr>')
+    over = escape(words.text(f"index.of_{kind}"))
+    title = escape(words.text(f"index.caption_{kind}", n=words.number(len(rows))))
+    return (
+        f'<h2>{over}</h2><div class="table"><div class="scroll" tabindex="0" role="region" aria-label="{title}">'
+        f"<table><caption>{title}</caption><thead><tr>{''.join(heads)}</tr></thead>"
+        f"<tbody>{''.join(body)}</tbody></table></div></div>"
+    )
+
+
+def _figure(found: list[tuple[str, dict[str, Any]]], name: str, words: Words) -> str:
+    value = next((job["headline"][name] for _, job in found if name in job.get("headline", {})), None)
+    text = words.signed_money(value) if name == "deviation" else words.quantity(value, name)
+    return f'<td class="n">{escape(text)}</td>'
+
+
+def _cell(job: dict[str, Any], title: str, label: str, prepared: Any, words: Words) -> str:
+    """State and links of one report; of a unit and an activity, the activity's name too."""
+    files = {output["file"].rpartition(".")[2]: output["file"] for output in job["outputs"]}
+    text = _state(job["state"], words)
+    if job["unit"] and job["activity"]:
+        text = f"{escape(_name(prepared.activities, 'activity', job['activity']))}: {text}"
+    names = (("html", words.text("index.open")), ("xlsx", words.text("index.workbook")))
+    links = [f'<a href="{quote(files[kind])}" aria-label="{escape(f"{name}: {title}, {label}")}">{escape(name)}</a>'
+             for kind, name in names if kind in files]  # fmt: skip
+    return " ".join((text, *links))
+
+
+def _remarks(data: dict[str, Any], words: Words) -> str:
+    """What was found about the deliveries: what stopped them first, then reservations."""
+    if not data["remarks"]:
+        return ""
+    found = data["remarks"]
+    items = [f"<li>{_remark(remark, words)}</li>" for remark in found[:MOST_REMARKS]]
+    if len(found) > MOST_REMARKS:
+        items.append(f"<li>{escape(words.text('index.more', n=words.number(len(found) - MOST_REMARKS)))}</li>")
+    return (
+        f'<h2>{escape(words.text("index.remarks"))}</h2><div class="message attention"><ul>{"".join(items)}</ul></div>'
+    )
+
+
+def _remark(remark: dict[str, Any], words: Words) -> str:
+    tone = "bad" if remark["severity"] == "stop" else "attention"
+    mark = escape(words.text(f"symbol.{tone}"))
+    return f'<span class="mark {tone}" aria-hidden="true">{mark}</span> {escape(finding_text(remark, words))}'
+
+
+def remarks(prepared: Any) -> list[dict[str, Any]]:
+    """Findings as plain values, each with the file it is about; what stopped a delivery first."""
+    audit = prepared.audit
+    found = [("", finding) for finding in audit.findings]
+    found += [(item.file, finding) for item in audit.received for finding in item.findings]
+    plain = [{"file": file, "key": f.key, "severity": f.severity, "values": dict(f.values)} for file, f in found]
+    return sorted(plain, key=lambda remark: ("stop", "warn", "note").index(remark["severity"]))
+
+
+def finding_text(remark: dict[str, Any], words: Words) -> str:
+    """A remark in words, beginning with its file; key and values where the words do not know it."""
+    key, values = remark["key"], remark["values"]
+    if words.has(f"finding.{key}"):
+        text = sentence(f"finding.{key}", values, words)
+    else:
+        text = f"{key}: " + ", ".join(f"{name} {value}" for name, value in values.items())
+    return f"{remark['file']}: {text}" if remark["file"] and remark["file"] not in text else text
+
+
+def _left_out(data: dict[str, Any], words: Words) -> str:
+    if not data["left_out"]:
+        return ""
+    items = "".join(f"<li>{escape(key)}: {escape(because)}</li>" for key, because in data["left_out"])
+    return f"<h2>{escape(words.text('index.left_out'))}</h2><ul>{items}</ul>"

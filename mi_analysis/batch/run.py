@@ -1,0 +1,256 @@
+"""Make every report of a plan: one canary, then the rest, each contained in its own job.
+
+A report that fails leaves the others alone. A notebook that fails `SAME_FAILURES` times in the same
+way before any of its reports is made is not started again in this run; other notebooks go on.
+"""
+
+import contextlib
+import platform
+import shutil
+from collections import Counter, deque
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from dataclasses import asdict, dataclass, field
+from multiprocessing import active_children, get_context
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from mi_analysis.batch import index, record, worker
+from mi_analysis.batch.plan import Plan
+from mi_analysis.batch.record import Edition, Record, Task, locked, package_version
+from mi_analysis.batch.screen import Outcome, Screen, cores
+
+SAME_FAILURES = 3
+DEFAULT_WORKERS = 2
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run: which reports, with what, for how long at most (seconds for one report)."""
+
+    only: dict[str, list[str]] = field(default_factory=dict)
+    retry: bool = False
+    force: bool = False
+    workers: int = 0  # 0: two, or as many as there are cores
+    engine: str = ""
+    time_limit: int = 900
+
+
+class Slices:
+    """Slices of a prepared institution, one for each unit, activity and period that is asked for."""
+
+    def __init__(self, prepared: Any, folder: Path) -> None:
+        self.prepared, self.folder = prepared, folder
+        self.made: dict[tuple[str, str, str], tuple[Path, str]] = {}
+
+    def __call__(self, unit: str, activity: str, period: str) -> tuple[Path, str]:
+        """Folder of a slice and its fingerprint."""
+        key = (unit, activity, period)
+        if key not in self.made:
+            folder = self.folder / f"{len(self.made):05}"
+            folder.mkdir(parents=True)
+            self.made[key] = (folder, self.prepared.slice(folder, unit, activity, period))
+        return self.made[key]
+
+
+def processes(workers: int) -> Executor:
+    """Worker processes on this machine."""
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=worker.start)
+    for _ in range(workers):
+        pool.submit(worker.warm)  # all processes load what they need while the first report is made
+    return pool
+
+
+def run(
+    plan: Plan,
+    prepared: Any,
+    outputs: Path,
+    options: Options,
+    screen: Screen,
+    executor: Callable[[int], Executor] = processes,
+) -> Outcome:
+    """Bring the outputs of a run up to date with its plan.
+
+    Parameters
+    ----------
+    prepared
+        The institution's model and its slices (`workbench.preparation.Prepared`).
+    outputs
+        Folder of the run: ``outputs/<institution>/<run>``.
+
+    Raises
+    ------
+    WrongUse
+        Another run writes there, or the folder cannot be written to.
+    """
+    with locked(outputs):
+        work = outputs / ".work"
+        shutil.rmtree(work, ignore_errors=True)
+        make_slice = Slices(prepared, work)
+        try:
+            only, retry, force = options.only, options.retry, options.force
+            model = prepared.fingerprint
+            editions = record.settle(plan, outputs, model, make_slice, only=only, retry=retry, force=force)
+            return _Run(plan, prepared, options, screen, make_slice, executor).bring(editions, outputs)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+class _Run:
+    def __init__(
+        self,
+        plan: Plan,
+        prepared: Any,
+        options: Options,
+        screen: Screen,
+        make_slice: Slices,
+        executor: Callable[[int], Executor],
+    ) -> None:
+        self.plan, self.prepared, self.options, self.screen = plan, prepared, options, screen
+        self.make_slice, self.executor = make_slice, executor
+        self.workers = options.workers or min(DEFAULT_WORKERS, cores())
+        self.records: dict[str, Record] = {}
+        stops = any(remark["severity"] == "stop" for remark in index.remarks(prepared))
+        self.outcome = Outcome(reservations=bool(prepared.stopped) or stops)
+        self.failed: dict[str, Counter[str]] = {}
+        self.made: set[str] = set()
+
+    def bring(self, editions: list[Edition], outputs: Path) -> Outcome:
+        for edition in editions:
+            if edition.up_to_date:
+                self.records[edition.period] = edition.before  # type: ignore[assignment]
+            else:
+                self.records[edition.period] = record.begin(edition, self._about())
+        ready = deque(task for edition in editions for task in edition.tasks if task.state == "ready")
+        self.screen.begin(len(ready), self.workers, self.plan.notes)
+        try:
+            self._make(ready)
+        except KeyboardInterrupt:
+            self.outcome.interrupted = True
+        for edition in editions:
+            self._close(edition)
+        index.write_latest(outputs, self.plan)
+        self.screen.end(self.outcome)
+        return self.outcome
+
+    def _about(self) -> dict[str, Any]:
+        run = self.plan.run_file
+        return {
+            "institution": self.plan.institution, "run": self.plan.run, "run_file": record.digest(run.model_dump()),
+            "package": package_version(), "model": self.prepared.fingerprint, "language": run.language,
+            "audience": run.audience, "formats": run.formats, "engine": self.options.engine or "papermill",
+            "workers": self.workers, "again": self.screen.again, "notes": list(self.plan.notes), "left_out": list(self.plan.left_out),
+            "machine": {"python": platform.python_version(), "system": platform.platform(), "cores": cores()},
+            "remarks": [remark for remark in index.remarks(self.prepared) if remark["severity"] != "note"],
+        }  # fmt: skip
+
+    # --- one after the other, as many at a time as there are workers ---
+
+    def _make(self, ready: deque[Task]) -> None:
+        """Hand out the reports; the first one alone."""
+        if not ready:
+            return
+        before = set(active_children())
+        pool = self.executor(self.workers)
+        running: dict[Future[worker.Result], Task] = {}
+        alone = True
+        try:
+            while ready or running:
+                while ready and len(running) < (1 if alone else self.workers):
+                    task = ready.popleft()
+                    if not self._hopeless(task):
+                        running[pool.submit(worker.make, self._work(task))] = task
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                alone = alone and not done
+                for future in done:
+                    task = running.pop(future)
+                    try:
+                        self._finished(task, future.result())
+                    except BrokenExecutor:
+                        self._finished(
+                            task, worker.Result(task.job.key, "failed", 0, 0, 0, message=ENDED, cause="worker")
+                        )
+                        for other in running.values():
+                            ready.appendleft(other)
+                        running.clear()
+                        pool.shutdown(wait=False, cancel_futures=True)
+                        pool = self.executor(self.workers)
+                        break
+            pool.shutdown()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            end_processes([child.pid for child in active_children() if child not in before])
+            raise
+
+    def _work(self, task: Task) -> worker.Work:
+        job, run = task.job, self.plan.run_file
+        source = ""
+        if "source" in job.notebook.parameters:
+            task.slice, task.parts["data"] = self.make_slice(job.unit, job.activity, job.period)
+            source = str(task.slice)
+        entry = self.records[job.edition]
+        expected = {"unit": job.unit, "period": job.period, "data": task.parts["data"]}
+        about = index.about_report(self.plan, job, self.prepared, entry, task.parts["data"])
+        return worker.Work(
+            job.key, job.notebook.path, dict(job.parameters), source, self.plan.institution, entry.folder,
+            tuple(run.formats), {name: value for name, value in expected.items() if value}, about,
+            self.options.engine, self.options.time_limit,
+        )  # fmt: skip
+
+    def _finished(self, task: Task, result: worker.Result) -> None:
+        job, entry = task.job, self.records[task.job.edition]
+        if result.state == "made":
+            self.made.add(job.notebook.name)
+        else:
+            self.failed.setdefault(job.notebook.name, Counter())[result.cause] += 1
+        values = {name: value for name, value in asdict(result).items() if name != "key"}
+        parts = {"identity": task.identity, "parts": task.parts, "made_in": entry.version}
+        entry.note(job.key, **values, **(parts if result.state == "made" else {}))
+        task.state = result.state
+        self.screen.finished(job.key, job.edition, result.state, result.seconds, result.message)
+
+    def _hopeless(self, task: Task) -> bool:
+        """Whether the notebook has only failed, and always in the same way; then the task is stopped."""
+        name = task.job.notebook.name
+        cause, count = (self.failed.get(name) or Counter({"": 0})).most_common(1)[0]
+        if name in self.made or count < SAME_FAILURES:
+            return False
+        task.state = "stopped"
+        message = f"not started: {name} failed {count} times in the same way ({cause})."
+        self.records[task.job.edition].note(task.job.key, state="stopped", message=message)
+        self.screen.finished(task.job.key, task.job.edition, "stopped", 0, message)
+        return True
+
+    # --- close ---
+
+    def _close(self, edition: Edition) -> None:
+        """End the version's record, write its index, count."""
+        entry = self.records[edition.period]
+        if not edition.up_to_date:
+            states = {job["state"] for job in entry.jobs.values()}
+            open_states = {"failed", "stopped", "ready", "not_chosen"}
+            state = "interrupted" if self.outcome.interrupted else "incomplete" if states & open_states else "complete"
+            entry.save(state=state, ended_at=record.now())
+            index.write(entry, self.plan, self.prepared)
+        for task in edition.tasks:
+            self.outcome.counts[task.state] += 1
+            job = entry.jobs.get(task.job.key, {})
+            if task.state in ("failed", "stopped"):
+                log = entry.folder / f"{task.job.key}.log"
+                self.outcome.failures.append((task.job.key, job.get("message", ""), log))
+        self.outcome.indexes.append(entry.folder / "index.html")
+
+
+ENDED = "the process that made it ended: out of memory, or ended from outside."
+
+
+def end_processes(pids: list[int | None]) -> None:
+    """End worker processes and the kernels below them."""
+    for pid in pids:
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(pid)
+            for one in (*process.children(recursive=True), process):
+                with contextlib.suppress(psutil.Error):
+                    one.kill()

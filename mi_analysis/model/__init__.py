@@ -1,0 +1,1 @@
+"""Deliveries become one coherent model on unit x activity x period."""

@@ -1,0 +1,231 @@
+"""The account of a build: every delivery, every problem, every row that found no partner, at once."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mi_analysis.model.deliveries import Account, ControlTotal, Delivery, Finding
+from mi_analysis.model.keys import Keys
+from mi_analysis.model.schema import TABLES
+
+if TYPE_CHECKING:
+    import duckdb  # reading a stored audit needs no data engine
+
+VALUE = {
+    "hours": ("hours", "hours"),
+    "absence": ("absence_hours", "hours"),
+    "staff": ("coalesce(fte, 0)", "fte"),
+    "ledger": ("amount", "money"),
+    "budget": ("amount", "money"),
+    "volumes": ("value", "count"),
+    "cases": ("1", "count"),
+    "goals": ("0", "count"),
+    "comments": ("0", "count"),
+}
+"""What a lost row of each table would cost: an expression of its rows, and its unit of measure."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A source code that found no unit or activity: rows and value are in "~", not lost."""
+
+    source: str
+    file: str
+    table: str
+    key: str  # "unit" | "activity"
+    code: str
+    reason: str  # "blank" | "unknown" | "gap" | "outside_validity"
+    rows: int
+    value: float
+    measure: str  # "hours" | "money" | "count" | "fte"
+    near: str = ""
+
+
+@dataclass(frozen=True)
+class Restated:
+    """A figure of an already reported month that is not what it was at the last build."""
+
+    table: str
+    unit: str
+    period: str
+    before: float | None
+    after: float | None
+    measure: str
+
+
+@dataclass(frozen=True)
+class Received:
+    """One delivery as the audit remembers it; persons and rows are gone."""
+
+    source: str
+    file: str
+    fingerprint: str
+    extracted_at: str | None
+    as_of: str | None
+    periods: tuple[str, ...]
+    tables: tuple[str, ...]
+    account: Account
+    control_totals: tuple[ControlTotal, ...]
+    findings: tuple[Finding, ...]
+    gaps: tuple[Gap, ...]
+    placed_rows: dict[str, int]
+    stopped: bool
+    part: str = ""
+
+    @property
+    def activity_rows(self) -> int:
+        """Rows of the tables that have an activity."""
+        return sum(rows for table, rows in self.placed_rows.items() if "activity" in TABLES[table].columns)
+
+    def mapped_share(self) -> float | None:
+        """Share of `activity_rows` that have a valid activity; None where there is no such row."""
+        rows = self.activity_rows
+        return 1 - sum(gap.rows for gap in self.gaps if gap.key == "activity") / rows if rows else None
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Everything the build found. ``identity`` tells whether a new build would give the same."""
+
+    institution: str
+    identity: str
+    as_of: str | None
+    received: tuple[Received, ...]
+    findings: tuple[Finding, ...]
+    restated: tuple[Restated, ...] = ()
+    missing_sources: tuple[str, ...] = ()
+    periods: tuple[str, ...] = field(default=())
+
+    @property
+    def stopped(self) -> tuple[Received, ...]:
+        """Deliveries that were left out whole."""
+        return tuple(item for item in self.received if item.stopped)
+
+    @property
+    def usable(self) -> bool:
+        """Whether any delivery gave a row."""
+        return any(not item.stopped and item.placed_rows for item in self.received)
+
+    def write(self, file: Path) -> None:
+        """Store the audit as JSON, the same bytes for the same content."""
+        file.write_text(
+            json.dumps(asdict(self), ensure_ascii=False, indent=1, sort_keys=True, default=str), encoding="utf-8"
+        )
+
+
+def read(file: Path) -> Audit | None:
+    """The audit of the last build, or None when there is none that this version understands."""
+    try:
+        stored = json.loads(file.read_text(encoding="utf-8"))
+        return Audit(
+            **stored
+            | {
+                "received": tuple(received(item) for item in stored["received"]),
+                "findings": tuple(Finding(**item) for item in stored["findings"]),
+                "restated": tuple(Restated(**item) for item in stored["restated"]),
+                "missing_sources": tuple(stored["missing_sources"]),
+                "periods": tuple(stored["periods"]),
+            }
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def received(item: dict) -> Received:
+    """A delivery as remembered, from its JSON."""
+    return Received(
+        **item
+        | {
+            "account": Account(**item["account"]),
+            "control_totals": tuple(ControlTotal(**total) for total in item["control_totals"]),
+            "findings": tuple(Finding(**finding) for finding in item["findings"]),
+            "gaps": tuple(Gap(**gap) for gap in item["gaps"]),
+            "periods": tuple(item["periods"]),
+            "tables": tuple(item["tables"]),
+        }
+    )
+
+
+def remember(delivery: Delivery, gaps: tuple[Gap, ...], placed_rows: dict[str, int], part: str) -> Received:
+    """A delivery without its rows."""
+    return Received(
+        delivery.source,
+        delivery.file,
+        delivery.fingerprint,
+        iso(delivery.extracted_at),
+        iso(delivery.as_of),
+        tuple(sorted({start.isoformat() for start, _ in delivery.periods})),
+        tuple(delivery.facts),
+        delivery.account,
+        tuple(delivery.control_totals),
+        tuple(delivery.findings),
+        gaps,
+        placed_rows,
+        delivery.stopped,
+        part,
+    )
+
+
+def iso(value: date | datetime | None) -> str | None:
+    """ISO text of a day."""
+    return None if value is None else value.isoformat()
+
+
+def gaps(
+    connection: "duckdb.DuckDBPyConnection", delivery: Delivery, table: str, keys: Keys, system: str
+) -> tuple[Gap, ...]:
+    """What did not find its partner, in rows and value, per code; from the view ``placed``."""
+    value, measure = VALUE[table]
+    found = []
+    for key in ("unit", "activity"):
+        rows = connection.execute(
+            f"select {key}_code, {key}_reason, count(distinct row), sum({value} * part) from placed "
+            f"where {key}_reason <> '' group by all order by 3 desc, 1"
+        ).fetchall()
+        for code, reason, count, amount in rows:
+            near = keys.near(key, system, code) if reason in ("unknown", "gap") else ""
+            found.append(
+                Gap(
+                    delivery.source,
+                    delivery.file,
+                    table,
+                    key,
+                    code,
+                    reason,
+                    count,
+                    round(amount or 0, 6),
+                    measure,
+                    near,
+                )
+            )
+    return tuple(found)
+
+
+def restated(
+    connection: "duckdb.DuckDBPyConnection", before: Path, tables: tuple[str, ...], last_reported: str
+) -> tuple[Restated, ...]:
+    """Totals per unit and month that moved since the last build, months already reported only.
+
+    Views named like ``tables`` hold the new model; ``before`` is the folder of the one in place.
+    """
+    from mi_analysis.model import database  # reading a stored audit needs no data engine
+
+    found: list[Restated] = []
+    for table in tables:
+        file = before / f"{table}.parquet"
+        if not file.exists():
+            continue
+        database.add_parquet(connection, "earlier", [file])
+        value, measure = VALUE[table]
+        start = "date_trunc('month', received)::date" if table == "cases" else "period_start"
+        total = f"select unit, {start} as period, sum({value}) as total from {{}} where {start} <= date '{last_reported}' group by all"
+        rows = connection.execute(
+            f"select coalesce(o.unit, n.unit), coalesce(o.period, n.period), o.total, n.total "
+            f"from ({total.format('earlier')}) o "
+            f"full join ({total.format(table)}) n on o.unit = n.unit and o.period = n.period "
+            f"where abs(coalesce(o.total, 0) - coalesce(n.total, 0)) > 0.005 order by 2 desc, 1"
+        ).fetchall()
+        found += [Restated(table, unit, period.isoformat(), old, new, measure) for unit, period, old, new in rows]
+    return tuple(found)

@@ -1,0 +1,309 @@
+"""Deliveries become one coherent model: read, place, count persons, store, compare, swap in."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from mi_analysis.model import audit as audits
+from mi_analysis.model import database, facts
+from mi_analysis.model.audit import Audit, Received
+from mi_analysis.model.conflicts import set_aside
+from mi_analysis.model.deliveries import Finding, check_profiles, read
+from mi_analysis.model.keys import END, Activity, Keys, keys
+from mi_analysis.model.schema import REFERENCE_TABLES, STORED, stored_types
+from mi_analysis.parameters import Institution, Source
+
+FACTS = tuple(table for table in STORED if table not in ("persons", "quarantine"))
+REPORTED = ("hours", "absence", "staff", "ledger", "cases", "volumes")
+"""Tables whose months are periods that can be reported (a budget or a goal lies ahead)."""
+Measure = Callable[[duckdb.DuckDBPyConnection, Path, date], None]
+
+
+def build(institution: Institution, name: str, deliveries: Path, folder: Path, measure: Measure | None = None) -> Audit:
+    """Build the model of an institution, or return the audit of the one that stands when nothing changed.
+
+    Parameters
+    ----------
+    deliveries
+        Folder with the files as received.
+    folder
+        Where the model lies; written whole beside it and swapped in, so a build that fails or is
+        killed leaves the earlier model untouched.
+    measure
+        Called with a connection, the new folder and the day the figures stand at before the swap.
+    """
+    check_profiles(institution)
+    database.recover(folder)
+    files = list_files(institution, deliveries)
+    known, key_findings, references = read_keys(institution, files)
+    before = audits.read(folder / "audit.json")
+    wanted = [
+        (source, file, fingerprint(file)) for source, file in files if not is_reference(institution.sources[source])
+    ]
+    rules = digest(known, institution.calendar, code())
+    given = digest(
+        institution.model_dump_json(), rules, key_findings, [(item.file, item.fingerprint) for item in references]
+    )
+    if before and before.identity == digest(given, [(file.name, content) for _, file, content in wanted]):
+        return before
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=folder.name + ".new-", dir=folder.parent))
+    try:
+        received = [*references]
+        connection = database.connect()
+        facts.add_above(connection, known)
+        for source, file, content in wanted:
+            part = part_name(source, institution.sources[source], file, content, rules)
+            place, standing = new / "parts" / part, folder / "parts" / part
+            if standing.exists() and remembered(standing).fingerprint == content:
+                shutil.copytree(standing, place)
+            else:
+                read_part(connection, institution, known, source, file, place, part)
+            received.append(remembered(place))
+        connection.close()
+        identity = digest(
+            given, [(item.file, item.fingerprint) for item in received[len(references) :]]
+        )  # as it was read
+        received = set_aside(institution, received, new / "parts")
+        audit = assemble(institution, name, known, received, key_findings, identity, new, folder, before)
+        if measure:
+            connection = database.open_model(new)
+            measure(connection, new, month_end(audit.periods[-1]) if audit.periods else date.min)
+            connection.close()
+        audit.write(new / "audit.json")
+        database.swap_in(new, folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return audit
+
+
+def list_files(institution: Institution, deliveries: Path) -> list[tuple[str, Path]]:
+    """Sources with their files, in the order of names."""
+    return [
+        (name, file)
+        for name, source in institution.sources.items()
+        for file in sorted({file for pattern in source.files for file in deliveries.glob(pattern) if file.is_file()})
+    ]
+
+
+def is_reference(source: Source) -> bool:
+    """Whether a source only says what exists."""
+    return all(fact.table in REFERENCE_TABLES for fact in source.facts)
+
+
+def digest(*parts: object) -> str:
+    """Hash of values as Python writes them."""
+    return hashlib.sha256("\n".join(map(repr, parts)).encode()).hexdigest()
+
+
+@cache
+def code() -> str:
+    """Hash of what reads and measures: another version of it builds the model anew."""
+    rooms = [Path(__file__).parent, Path(__file__).parent.parent / "measures"]
+    files = sorted(file for room in rooms for ending in ("*.py", "*.sql") for file in room.rglob(ending))
+    return digest(*(file.read_bytes() for file in files))
+
+
+def fingerprint(file: Path) -> str:
+    """Hash of a file's bytes; blank where it cannot be opened (reading it says why)."""
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def part_name(source: str, profile: Source, file: Path, content: str, rules: str) -> str:
+    """Name of the stored part of a delivery: the same file, profile and rules give the same part."""
+    return f"{source}-{digest(file.name, content, profile, rules)[:16]}"
+
+
+def remembered(part: Path) -> Received:
+    """What the audit keeps of a delivery that has been read."""
+    return audits.received(json.loads((part / "received.json").read_text("utf-8")))
+
+
+def read_keys(institution: Institution, files: list[tuple[str, Path]]) -> tuple[Keys, list[Finding], list[Received]]:
+    """Units, activities and codes, what is wrong with them, and the deliveries they came from."""
+    delivered: dict[str, list[tuple[str, pa.Table]]] = {}
+    received = []
+    for source, file in files:
+        profile = institution.sources[source]
+        if is_reference(profile):
+            delivery = read(file, source, profile)
+            received.append(audits.remember(delivery, (), {}, ""))
+            for table, rows in delivery.facts.items():
+                if not delivery.stopped:
+                    delivered.setdefault(table, []).append((source, rows))
+    return (*keys(institution, delivered), received)
+
+
+def read_part(
+    connection: duckdb.DuckDBPyConnection,
+    institution: Institution,
+    known: Keys,
+    source: str,
+    file: Path,
+    folder: Path,
+    part: str,
+) -> None:
+    """Read one delivery, place its rows, count and forget its persons, store what is left in ``folder``."""
+    profile = institution.sources[source]
+    system = profile.system or source
+    delivery = read(file, source, profile)
+    database.add_arrow(connection, "quarantine", delivery.quarantine)
+    database.write(connection, "select * from quarantine", folder / "quarantine.parquet")
+    facts.make_people(connection)
+    gaps: list[audits.Gap] = []
+    rows: dict[str, int] = {}
+    notes: list[Finding] = []
+    for table, fact in ({} if delivery.stopped else delivery.facts).items():
+        if table not in REFERENCE_TABLES and fact.num_rows:
+            facts.place(connection, fact, table, system, known)
+            gaps += audits.gaps(connection, delivery, table, known, system)
+            rows[table] = fact.num_rows
+            notes += facts.findings(profile, table)
+            database.write(connection, facts.stored_rows(table, source, profile), folder / f"{table}.parquet")
+            facts.count_persons(connection, table, profile)
+    database.write(connection, facts.COUNTED, folder / "persons.parquet")
+    facts.forget(connection)
+    item = audits.remember(delivery, tuple(gaps), rows, part)
+    share, smallest = item.mapped_share(), profile.contract.smallest_mapped_share
+    if share is not None and share < smallest:
+        notes.append(Finding("delivery.mapped_share", "warn", {"share": 100 * share, "smallest": 100 * smallest}))
+    item = replace(item, findings=(*item.findings, *notes))
+    (folder / "received.json").write_text(json.dumps(asdict(item), default=str), encoding="utf-8")
+
+
+def assemble(
+    institution: Institution, name: str, known: Keys, received: list[Received], key_findings: list[Finding],
+    identity: str, new: Path, folder: Path, before: Audit | None,
+) -> Audit:  # fmt: skip
+    """Put the parts together as the tables of the model, and say what changed since the last build."""
+    connection = database.connect()
+    used = sorted(
+        (item for item in received if item.part and not item.stopped),
+        key=lambda item: (item.extracted_at or "", item.file),
+    )
+    counts: dict[str, int] = {}
+    for table in (*FACTS, "persons", "quarantine"):
+        items = used if table != "quarantine" else [item for item in received if item.part]
+        files = [file for item in items if (file := new / "parts" / item.part / f"{table}.parquet").exists()]
+        add_table(connection, table, files)
+        counts[table] = count(connection, table)
+        as_it_is = table not in ASSEMBLED or (
+            table == "cases" and count(connection, table, 'distinct "case"') == counts[table]
+        )
+        if as_it_is and len(files) == 1:
+            shutil.copyfile(files[0], new / f"{table}.parquet")
+        else:
+            query = f"select * exclude (turn) from {table}" if as_it_is else ASSEMBLED[table]
+            database.write(connection, query, new / f"{table}.parquet")
+        database.add_parquet(connection, table, [new / f"{table}.parquet"])
+    findings = list(key_findings)
+    if counts["cases"] > count(connection, "cases"):
+        findings.append(Finding("cases.replaced", "note", {"rows": counts["cases"] - count(connection, "cases")}))
+    if counts["volumes"] > count(connection, "volumes"):
+        findings.append(
+            Finding("volumes.beside_cases", "warn", {"rows": counts["volumes"] - count(connection, "volumes")})
+        )
+    for table, rows in key_tables(known).items():
+        database.add_arrow(connection, table, rows)
+        database.write(connection, f"select * from {table}", new / f"{table}.parquet")
+    moved = audits.restated(connection, folder, REPORTED, before.periods[-1]) if before and before.periods else ()
+    delivered = {item.source for item in received}
+    stated = [day for item in used if (day := item.as_of or item.extracted_at)]
+    periods = reported_periods(connection)
+    return Audit(
+        name, identity, max(stated, default=month_end(periods[-1]).isoformat() if periods else None), tuple(received),
+        tuple(findings), moved, tuple(source for source in institution.sources if source not in delivered), periods,
+    )  # fmt: skip
+
+
+ASSEMBLED = {
+    # the newest delivery that tells of a case tells the truth about it
+    "cases": 'select * exclude (turn) from cases qualify row_number() over (partition by "case" order by turn desc, row desc) = 1',
+    "volumes": "select * exclude (turn) from volumes v where name not in ('received', 'closed', 'closed_in_time', 'stock') "
+    "or not exists (select 1 from cases c where c.unit = v.unit and c.activity = v.activity)",
+    "persons": "select unit, period_start, grain, domain, max(persons) as persons, max(largest_person_share) as largest_person_share, sum(value) as value "
+    "from persons group by all",
+    "quarantine": "select * exclude (turn) from quarantine order by turn, row",
+}  # fmt: skip
+
+
+def add_table(connection: duckdb.DuckDBPyConnection, table: str, files: list[Path]) -> None:
+    """View over the parts of a table in their order (``turn``), with its columns also when there is no part."""
+    empty = ", ".join(f'null::{kind} as "{column}"' for column, kind in stored_types(table).items())
+    parts = [f"select *, {turn} as turn from read_parquet({database.quoted(file)})" for turn, file in enumerate(files)]
+    query = " union all by name ".join([f"(select {empty}, 0 as turn limit 0)", *parts])
+    connection.execute(f"create or replace view {table} as {query}")
+
+
+def count(connection: duckdb.DuckDBPyConnection, table: str, what: str = "*") -> int:
+    """Rows of a table, or its distinct values of a column."""
+    return int(connection.execute(f"select count({what}) from {table}").fetchall()[0][0])
+
+
+PLANNED_LATER = {"volumes": " and name <> 'planned'"}
+"""What of a reported table lies ahead."""
+
+
+def reported_periods(connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+    """Months (ISO first days) with figures; where only cases are delivered, the months they were received in."""
+    flows = " union ".join(
+        f"select period_start from {table} where grain = 'month'{PLANNED_LATER.get(table, '')}"
+        for table in REPORTED if table != "cases"
+    )  # fmt: skip
+    for query in (flows, "select date_trunc('month', received)::date from cases"):
+        rows = connection.execute(f"select distinct * from ({query}) order by 1").fetchall()
+        if rows:
+            return tuple(row[0].isoformat() for row in rows)
+    return ()
+
+
+def month_end(period: str) -> date:
+    """Last day of the month that begins on an ISO day."""
+    return facts.end_of(date.fromisoformat(period), "month")
+
+
+def key_tables(known: Keys) -> dict[str, pa.Table]:
+    """Units, activities and the map from each historic unit to today's structure, as tables."""
+    units = [
+        {"unit": row.unit, "name": row.name, "parent": row.parent, "level": row.level, "valid_from": row.valid_from,
+         "valid_to": row.valid_to, "ends": row.valid_to != END}
+        for row in known.units
+    ]  # fmt: skip
+    text, day, number, flag = pa.string(), pa.date32(), pa.float64(), pa.bool_()
+    return {
+        "units": pa.Table.from_pylist(
+            units,
+            pa.schema(
+                [
+                    ("unit", text),
+                    ("name", text),
+                    ("parent", text),
+                    ("level", text),
+                    ("valid_from", day),
+                    ("valid_to", day),
+                    ("ends", flag),
+                ]
+            ),
+        ),
+        "activities": pa.Table.from_pylist(
+            [vars(row) for row in known.activities],
+            pa.schema([(name, number if name == "standard_hours" else text) for name in Activity.__dataclass_fields__]),
+        ),
+        "unit_map": pa.Table.from_pylist(
+            [dict(zip(("unit", "to_unit", "share", "estimated"), row, strict=True)) for row in known.restated()],
+            pa.schema([("unit", text), ("to_unit", text), ("share", number), ("estimated", flag)]),
+        ),
+    }

@@ -1,0 +1,385 @@
+"""Institution and run files: what a person writes, as frozen, checked records.
+
+A YAML scalar stays text until the declared type casts it. All problems of a file are told at once.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mi_analysis.yaml_text import Date, FileRecord, Number, Pattern, Period, Problem, Record, WrongUse, load, nearest
+
+__all__ = ["Problem", "WrongUse", "nearest"]
+
+Audience = Literal["public", "internal", "unit_manager"]
+Language = Literal["da", "en"]
+Grain = Literal["month", "quarter", "year"]
+
+
+class Labels(Record):
+    """A name in print, per language; a plain text counts for all."""
+
+    da: str
+    en: str
+
+
+class Contract(Record):
+    """What the supplier of a delivery owes."""
+
+    owner: str = ""
+    content: str = ""
+    due_working_day: int | None = None  # working day of the month after the period
+    smallest_mapped_share: Number = 0.95
+    control_totals: dict[str, Number] = {}  # model column -> figure the owner states
+
+
+class Wide(Record):
+    """Columns that are periods, or kinds, become rows."""
+
+    columns: list[str] | Literal["periods"] = "periods"  # header texts; "periods": every header that reads as a period
+    into: str = "period"  # model column that takes the header
+    value: str = "amount"  # model column that takes the cell
+
+
+class Fact(Record):
+    """Which model table a delivery's rows fill, and from which columns."""
+
+    table: str
+    columns: dict[str, str | list[str]]  # model column -> header in the file (a list: any of these spellings)
+    where: dict[str, list[str]] = {}  # header -> texts; only such rows ("" is blank, "*" is not blank)
+    where_not: dict[str, list[str]] = {}
+    values: dict[
+        str, dict[str, str]
+    ] = {}  # model column -> {text in the file: token}; "18*" is a beginning, "*" the rest
+    constants: dict[str, str] = {}  # model column -> text for every row
+    persons: Literal["key", "rows", "none"] = "key"  # "rows": each row is one person, without a key
+
+
+class Source(Record):
+    """How one kind of delivery is read. Data, never code."""
+
+    files: list[str]  # glob patterns below the deliveries folder
+    facts: list[Fact]
+    system: str = ""  # whose codes these are; blank: the source's name
+    domain: Literal["staff", "economy", "operations", "strategy", "reference"] | None = None
+    encoding: Literal["utf-8", "utf-8-sig", "cp1252", "utf-16"] | None = None  # None: strict UTF-8, else cp1252
+    delimiter: str = ";"
+    quotechar: str = '"'
+    sheets: list[str] = []  # none: the first sheet that has the header
+    header: int | list[str] = 1  # row number, or names that the first header row contains
+    header_rows: Annotated[int, Field(ge=1, le=3)] = 1
+    names: list[str] = []  # headers of a file that has none (then header is 0)
+    total_markers: list[str] = ["I alt", "Ialt", "Total", "Sum", "Subtotal", "Hovedtotal", "Saldo"]
+    total_endings: list[str] = [" i alt"]
+    decimal: Literal[",", "."] = ","
+    thousands: Literal[".", ",", " ", ""] = "."
+    percent: Literal["points", "fraction"] = "fraction"
+    unit_scale: Number = 1
+    sign: Literal["ledger", "income_positive", "natural"] = "ledger"
+    dates: Literal["day_first", "month_first"] | list[str] = "day_first"  # a list: exact strptime formats
+    na_tokens: list[str] = []
+    suppressed_tokens: list[str] = []
+    fill_down: list[str] = []
+    wide: Wide | None = None
+    duplicates: Literal["keep", "drop_exact", "error"] = "keep"
+    period: str | None = None  # constant for the file, or a pattern with one group for the file's name
+    period_kind: Literal["month", "ytd", "snapshot"] = "month"
+    extracted_at: Pattern | None = None  # pattern with one group, searched in the title rows, then the file's name
+    as_of: Pattern | None = None  # the same, for the day the figures stand at; blank: extracted_at
+    reader_language: Literal["da", "en"] = "da"  # month names
+    fte_basis: Literal["level", "flow"] = "level"
+    hours_basis: Literal["one_to_one", "with_supplement"] = "one_to_one"
+    day_basis: Literal["working", "calendar"] = "working"
+    contract: Contract = Contract()
+
+
+class UnitRow(Record):
+    unit: str
+    name: str
+    parent: str = ""
+    level: str = ""
+    valid_from: Date = ""
+    valid_to: Date = ""
+    successor: str = ""
+    share: Number | None = None
+    estimated: bool = False
+
+
+class ActivityRow(Record):
+    activity: str
+    name: str
+    name_en: str = ""
+    parent: str = ""
+    purpose: str = ""
+    output: str = ""
+    output_en: str = ""
+    standard_hours: Number | None = None
+
+
+class CodeRow(Record):
+    """A row of the crosswalk, or of the other names of a unit; several codes may share a row."""
+
+    system: str
+    codes: list[str]
+    to: str  # activity or unit
+    valid_from: Date = ""
+    valid_to: Date = ""
+    share: Number = 1
+
+
+class Privacy(Record):
+    """Thresholds of disclosure control; the floor of 3 persons cannot be set lower."""
+
+    fte_public: Annotated[Number, Field(ge=10)] = 10
+    persons_internal: Annotated[int, Field(ge=3)] = 5
+    dominance: Annotated[Number, Field(gt=0, le=0.5)] = 0.5
+
+
+class Calendar(Record):
+    country: Literal["DK", "none"] = "DK"
+    extra_days_off: list[str] = []  # "12-24": every year, "2025-05-02": once
+    hours_per_day: Number = 7.4
+
+
+class Capacity(Record):
+    """The ladder from gross to net hours of one årsværk (hours a year)."""
+
+    gross: Number = 1924
+    holiday_days: Number = 25
+    special_days: Number = 5
+    sick_days: Number = 8
+    other_days: Number = 0
+    non_task_share: Number = 0
+
+
+class Limits(Record):
+    """Parameters that definitions leave to the institution."""
+
+    coverage_warn: Number = 0.95
+    coverage_refuse: Number = 0.80
+    deviation_share: Number = 0.05
+    deviation_amount: Number = 100_000
+    balance_hours: Number = 0.5
+    fewest_closed: int = 5
+
+
+class Folder(Record):
+    """Where deliveries lie."""
+
+    folder: str  # below the project, or below the folder that `variable` names
+    variable: str = ""
+    fetch: str = ""  # sentence: what to fetch and from where, when it is not there
+    made_by: Literal["", "synthetic"] = ""  # the project makes these deliveries itself
+
+
+class Institution(FileRecord):
+    """Everything `parameters/<institution>/institution.yaml` says."""
+
+    name: Labels
+    deliveries: Folder
+    sources: dict[str, Source]
+    units: list[UnitRow] = []
+    activities: list[ActivityRow] = []
+    crosswalk: list[CodeRow] = []
+    unit_codes: list[CodeRow] = []
+    language: Language = "da"
+    currency: str = "DKK"
+    money_scale: Literal[1, 1000, 1_000_000] = 1000  # money is printed in this
+    fiscal_year_start: Annotated[int, Field(ge=1, le=12)] = 1
+    goals_about_staff: list[str] = []  # numbers of goals that tell of sick leave or overtime: hidden where those are
+    overhead_activities: list[str] = []  # activities that are not professional work (direct share)
+    privacy: Privacy = Privacy()
+    calendar: Calendar = Calendar()
+    capacity: Capacity = Capacity()
+    limits: Limits = Limits()
+    engine: str = "duckdb"
+    executor: str = "processes"
+
+
+class UnitsOfLevel(Record):
+    level: str
+
+
+class LastPeriods(Record):
+    """The last delivered periods; of quarters and years, the last whole ones."""
+
+    grain: Grain = "month"
+    last: Annotated[int, Field(ge=1)] = 1
+
+
+class Matrix(Record):
+    """Always the product. A dimension that is left out is not a parameter of the report."""
+
+    unit: UnitsOfLevel | Literal["all"] | list[str] | None = None
+    activity: Literal["all"] | list[str] | None = None
+    period: LastPeriods | list[Period] | None = None
+
+
+class Reports(Record):
+    """One notebook over a matrix."""
+
+    notebook: str
+    matrix: Matrix = Matrix()
+
+
+class Change(Record):
+    """Other values for some reports, with the reason."""
+
+    when: dict[str, list[str]]  # notebook, unit, activity, period -> values; all must match
+    set: dict[str, str | list[str]]
+    because: str
+
+
+class LeaveOut(Record):
+    """Reports that are not made, with the reason."""
+
+    because: str
+    notebook: list[str] = []
+    unit: list[str] = []
+    activity: list[str] = []
+    period: list[str] = []
+
+
+class RunFile(FileRecord):
+    """Everything a run file says: which notebooks over which matrix, with which values."""
+
+    reports: Annotated[list[Reports], Field(min_length=1)]
+    language: Language = "da"
+    audience: Audience = "internal"
+    formats: list[Literal["html", "xlsx"]] = ["html"]
+    defaults: dict[str, str | list[str]] = {}
+    change: list[Change] = []
+    leave_out: list[LeaveOut] = []
+
+
+# --- from file to record -------------------------------------------------------------------------------------------
+
+
+def load_institution(path: Path) -> Institution:
+    """Read ``institution.yaml`` (or the folder it stands in).
+
+    Raises
+    ------
+    WrongUse
+        With every problem of the file: unknown names, wrong types, parents that do not exist, circles, shares.
+    """
+    institution = load(path / "institution.yaml" if path.is_dir() else path, Institution)
+    if problems := [*_reference_problems(institution), *_share_problems(institution)]:
+        raise WrongUse(*problems)
+    return institution
+
+
+def load_run(path: Path) -> RunFile:
+    """Read a run file; ``language``, ``audience`` and ``formats`` among its defaults are the whole run's.
+
+    Raises
+    ------
+    WrongUse
+        With every problem of the file.
+    """
+    return load(path, RunFile, lift={"defaults": ("language", "audience", "formats")})
+
+
+def project_root(start: Path) -> Path:
+    """Nearest folder from ``start`` upwards that has ``parameters/``."""
+    for folder in (start.absolute(), *start.absolute().parents):
+        if (folder / "parameters").is_dir():
+            return folder
+    raise WrongUse(
+        Problem(str(start), "is not in a project.", "Go to a folder that has parameters/ in it or above it.")
+    )
+
+
+def find_institution(source: str, start: Path) -> Path:
+    """The ``institution.yaml`` that a name, a folder or a file means, looked up from the nearest project folder."""
+    root = project_root(Path(source) if Path(source).is_absolute() else start)  # a whole path is right from anywhere
+    for place in (root / "parameters" / source, root / source, start / source):
+        for file in (place / "institution.yaml", place):
+            if file.name == "institution.yaml" and file.is_file():
+                return file
+    known = sorted(file.parent.name for file in (root / "parameters").glob("*/institution.yaml"))
+    raise WrongUse(Problem("institution", f'"{source}" is not known.', nearest(source, known)))
+
+
+def deliveries_folder(institution: Institution, root: Path, chosen: Path | None = None) -> Path:
+    """Where the deliveries lie: ``chosen`` (--deliveries), else MI_DELIVERIES, else what the institution says.
+
+    Raises
+    ------
+    WrongUse
+        The folder is not there; says what to fetch and which variable to set.
+    """
+    says, named = institution.deliveries, chosen or os.environ.get("MI_DELIVERIES")
+    if named:
+        place, right = Path(named), "--deliveries and MI_DELIVERIES name a folder."
+    elif says.variable:
+        base = os.environ.get(says.variable, "")
+        right = f"{says.fetch} Set {says.variable} to the folder that has {says.folder} in it.".strip()
+        if not base:
+            raise WrongUse(Problem(institution.where("deliveries"), "the deliveries are not here.", right))
+        place = Path(base) / says.folder
+    else:
+        place, right = root / says.folder, says.fetch or "Put the deliveries there, or use --deliveries."
+    if not place.is_dir() and (named or says.made_by != "synthetic"):
+        raise WrongUse(Problem(str(place), "the folder of deliveries is not there.", right))
+    return place
+
+
+REFERENCES = (
+    ("units", "parent", "units", "unit"),
+    ("units", "successor", "units", "unit"),
+    ("unit_codes", "to", "units", "unit"),
+    ("activities", "parent", "activities", "activity"),
+    ("crosswalk", "to", "activities", "activity"),
+)
+"""List, its field, and the list and field where the code must stand."""
+
+
+def _reference_problems(institution: Institution) -> Iterator[Problem]:
+    """Codes that stand nowhere, unless deliveries fill that list too, and circles of parents."""
+    delivered = {fact.table for source in institution.sources.values() for fact in source.facts}
+    for table, field, target, code_field in REFERENCES:
+        known = {getattr(row, code_field) for row in getattr(institution, target)}
+        for number, row in enumerate(getattr(institution, table) if known and target not in delivered else ()):
+            if (code := getattr(row, field)) and code not in known:
+                where = institution.where(table, number, field)
+                yield Problem(where, f'{field}: "{code}" is not known.', nearest(code, sorted(known)))
+    yield from _circles(institution, "units", [(row.unit, row.parent) for row in institution.units])
+    yield from _circles(institution, "activities", [(row.activity, row.parent) for row in institution.activities])
+
+
+def _circles(institution: Institution, table: str, pairs: list[tuple[str, str]]) -> Iterator[Problem]:
+    """Codes that are above themselves; each circle is told once."""
+    above, told = dict(pairs), set[str]()
+    for number, (code, _) in enumerate(pairs):
+        chain = [code]
+        while (parent := above.get(chain[-1], "")) and parent not in chain:
+            chain.append(parent)
+        if parent and parent == code and code not in told:
+            told.update(chain)
+            circle = " > ".join([*chain, code])
+            yield Problem(institution.where(table, number, "parent"), f"the parents go in a circle: {circle}.")
+
+
+def _share_problems(institution: Institution) -> Iterator[Problem]:
+    """Shares of one code, or of one unit that closed, must sum to 1 on every day they are valid."""
+    parts: dict[str, list[tuple[str, str, float, str]]] = {}
+    for number, code in enumerate(institution.crosswalk):
+        for name in code.codes:
+            part = (code.valid_from, code.valid_to or "9999", code.share, institution.where("crosswalk", number))
+            parts.setdefault(f"{code.system} {name}", []).append(part)
+    for number, unit in enumerate(institution.units):
+        if unit.successor:
+            share = 1 if unit.share is None else unit.share
+            part = (unit.valid_from, unit.valid_to or "9999", share, institution.where("units", number))
+            parts.setdefault(unit.unit, []).append(part)
+    for name, same in parts.items():
+        for day in sorted({first for first, *_ in same}):
+            valid = [(share, where) for first, last, share, where in same if first <= day <= last]
+            if abs((total := sum(share for share, _ in valid)) - 1) > 1e-6:
+                what = f'the shares of "{name}"{day and " from " + day} sum to {total:g}.'
+                yield Problem(valid[0][1], what, "They must sum to 1.")
+                break

@@ -1,0 +1,233 @@
+"""Figures in print: an image with title, alternative text made from the data, and its numbers.
+
+`figure` takes axes (of `mi_analysis.reporting.plots`, or an analyst's own) and the data drawn. The
+image is SVG, or PNG where that is smaller or the SVG is large. The same data gives the same bytes.
+"""
+
+import base64
+import io
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+
+from mi_analysis.reporting.plots import THEME, control
+from mi_analysis.reporting.presentation import Figure, clean, escape
+from mi_analysis.reporting.tables import TIMES, Column, States, cell_text, label, measure_column, table
+from mi_analysis.reporting.wording import Words, is_missing
+
+LARGEST_SVG = 150_000
+"""Bytes; a larger image is shown as PNG."""
+PIXELS_PER_INCH = 144
+WIDE = 6.0
+"""Inches; a wider figure scrolls on a phone, so that its letters can be read."""
+MOST_ROWS = 500
+"""Rows of numbers under a figure; the workbook has them all."""
+DESCRIBED = 3
+"""Highest and lowest are told for at most so many columns."""
+
+
+def figure(
+    axes: Axes | Drawing | np.ndarray,
+    title: str,
+    alternative: str,
+    data: pd.DataFrame,
+    columns: Sequence[Column | str],
+    words: Words,
+    *,
+    kind: str = "line",
+    key: str = "figure",
+    states: States = None,
+    note: str = "",
+    unit: str = "",
+    verdict: Sequence[Mapping[str, Any]] = (),
+) -> Figure:
+    """A figure for a report.
+
+    Parameters
+    ----------
+    alternative
+        One sentence: what the figure shows. What the data say (highest, lowest, latest, signal) is
+        added by `describe`.
+    data, columns
+        The numbers drawn, as for a table; columns of limits and targets have ``reference`` set.
+    kind
+        ``line``, ``control``, ``bars``, ``stacked``, ``flow``, ``points``, ``heat`` or ``multiples``.
+
+    Raises
+    ------
+    ValueError
+        Without title, alternative sentence or columns.
+    """
+    if not title.strip() or not alternative.strip() or not columns:
+        raise ValueError(f"Figure '{title}' needs a title, an alternative text and the columns of its numbers.")
+    cols = [Column(c) if isinstance(c, str) else c for c in columns]
+    numbers = table(data, cols, title, words, states=states)
+    printed = numbers
+    if len(data) > MOST_ROWS:
+        cut = words.text("note.rows_shown", n=words.number(MOST_ROWS), m=words.number(len(data)))
+        printed = table(data.head(MOST_ROWS), cols, title, words, states=states, note=cut)
+    shown = data[[column.name for column in cols]].reset_index(drop=True)
+    for state in numbers.states:
+        if state["state"] != "incomplete":
+            shown[state["column"]] = shown[state["column"]].astype(object)
+            shown.loc[state["row"], state["column"]] = None
+    text = f"{clean(alternative).strip()} {describe(kind, shown, cols, words)}"
+    drawing = axes if isinstance(axes, Drawing) else np.ravel(np.asarray(axes))[0].figure
+    html = _html(drawing, title, text, printed.html, note, words)
+    return Figure(key, title, text, html, numbers.columns, numbers.rows, numbers.states, tuple(verdict), unit)
+
+
+def control_figure(
+    data: pd.DataFrame, measure: str, words: Words, place: str, *, target: float | None = None
+) -> Figure:
+    """A measure's control chart as a figure.
+
+    Parameters
+    ----------
+    data
+        period_start, the measure, and where there are limits centre, lower, upper and signal; ``r12``
+        is the rolling line for reading, in the table only.
+    place
+        What the chart is about: the unit's name.
+    """
+    limits = [
+        Column(name, kind="number", decimals=words.decimals(measure), reference=True)
+        for name in ("centre", "lower", "upper")
+    ]
+    columns = [
+        Column("period_start", words.text("column.month"), kind="month"),
+        measure_column(measure, words),
+        *limits,
+    ]
+    rolling = measure_column(measure, words, label=words.text("time.rolling_12"), reference=True)
+    columns += [Column("signal", kind="signal"), replace(rolling, name="r12")]
+    return figure(
+        control(data, "period_start", measure, words, target=target), words.measure(measure),
+        words.text("alternative.control", measure=words.lower(words.measure(measure)), place=place), data,
+        [column for column in columns if column.name in data], words, kind="control", key=f"control_{measure}",
+        unit=words.measure(measure, "unit"),
+    )  # fmt: skip
+
+
+def _html(drawing: Drawing, title: str, text: str, numbers: str, note: str, words: Words) -> str:
+    width, height = (round(96 * inches) for inches in drawing.get_size_inches())
+    picture = f'<img alt="{escape(text)}" width="{width}" height="{height}" src="{image(drawing)}">'
+    css = ' class="wide"' if width > 96 * WIDE else ""
+    if css:
+        picture = f'<div aria-label="{escape(title)}" class="scroll" role="region" tabindex="0">{picture}</div>'
+    under = f'<p class="note">{escape(words.text("report.note"))}: {escape(note)}</p>' if note else ""
+    return (
+        f"<figure{css}><figcaption>{escape(title)}</figcaption>{picture}{under}"
+        f"<details><summary>{escape(words.text('document.numbers'))}"
+        f'<span class="hint">: {escape(title)}</span></summary>{numbers}</details></figure>'
+    )
+
+
+def image(drawing: Drawing) -> str:
+    """The drawing as a data address: SVG, or PNG where that is smaller or the SVG is large."""
+    svg = _saved(drawing, "svg", {"Date": None, "Creator": None, "Format": None, "Type": None})
+    text = re.sub(r"\s*\n\s*", " ", re.sub(r"<!--.*?-->", "", svg.decode(), flags=re.DOTALL))
+    svg = re.sub(r"> <", "><", text).encode()
+    png = _saved(drawing, "png", {"Software": None}) if len(svg) > 4_000 else svg
+    kind, content = ("svg+xml", svg) if len(svg) <= min(LARGEST_SVG, len(png)) else ("png", png)
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _saved(drawing: Drawing, kind: str, metadata: Mapping[str, None]) -> bytes:
+    target = io.BytesIO()
+    with mpl.rc_context(THEME), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # names in other alphabets
+        drawing.savefig(target, format=kind, dpi=PIXELS_PER_INCH, metadata=metadata)
+    return target.getvalue()
+
+
+# Alternative text
+
+
+def describe(kind: str, data: pd.DataFrame, columns: Sequence[Column], words: Words) -> str:
+    """What the numbers say, in sentences: how many, highest, lowest, latest, signals.
+
+    The leading columns that are not numbers say where a value stands; ``reference`` columns are
+    left out. ``data`` holds null where a number is not shown.
+    """
+    values = [column for column in columns if column.numeric and not column.reference]
+    where = [column for column in columns if column.kind not in ("signal", "curve") and not column.numeric]
+    known = data[[column.name for column in values]].notna()
+    filled = data[known.any(axis=1)]
+    if filled.empty:
+        return words.text("describe.none")
+    parts = [words.text(f"describe.{kind}", points=len(filled), series=_series(kind, filled, values, where))]
+    if kind == "heat":
+        parts.append(_pooled(filled, values, where, words))
+    elif kind == "stacked":
+        parts.append(_latest_parts(filled, values, where, words))
+    else:
+        parts += [text for column in values[:DESCRIBED] for text in _of_column(filled, column, where, words)]
+    parts += _signal_text(data, columns, where, words)
+    left_out = int((~known).to_numpy().sum())
+    return " ".join(parts + ([words.text("describe.left_out", n=left_out)] if left_out else []))
+
+
+def _series(kind: str, data: pd.DataFrame, values: Sequence[Column], where: Sequence[Column]) -> int:
+    return data[where[0].name].nunique() if kind == "multiples" else len(values)
+
+
+def _place(row: Mapping[Any, Any], where: Sequence[Column], words: Words) -> str:
+    return ", ".join(cell_text(row[column.name], column, row, words) for column in where)
+
+
+def _shown(value: Any, column: Column, row: Mapping[Any, Any], words: Words) -> str:
+    return f"{cell_text(value, column, row, words)} {column.unit}".strip()
+
+
+def _of_column(data: pd.DataFrame, column: Column, where: Sequence[Column], words: Words) -> Iterator[str]:
+    rows = data[data[column.name].notna()].to_dict("records")
+    if not rows:
+        return
+    low, high = (pick(rows, key=lambda row: row[column.name]) for pick in (min, max))
+    if len(rows) == 1:
+        yield words.text(
+            "describe.one", value=_shown(low[column.name], column, low, words), at=_place(low, where, words)
+        )
+        return
+    ends = {"highest": _shown(high[column.name], column, high, words), "highest_at": _place(high, where, words),
+            "lowest": _shown(low[column.name], column, low, words), "lowest_at": _place(low, where, words)}  # fmt: skip
+    yield words.text("describe.high_low", label=label(column, words), **ends)
+    if where and where[0].kind in TIMES:
+        last = max(rows, key=lambda row: str(row[where[0].name]))
+        yield words.text(
+            "describe.latest", value=_shown(last[column.name], column, last, words), at=_place(last, where, words)
+        )
+
+
+def _pooled(data: pd.DataFrame, values: Sequence[Column], where: Sequence[Column], words: Words) -> str:
+    cells = [(row[c.name], c, row) for row in data.to_dict("records") for c in values if not is_missing(row[c.name])]
+    ends = {}
+    for name, pick in (("highest", max), ("lowest", min)):
+        value, column, row = pick(cells, key=lambda cell: cell[0])
+        ends[name] = _shown(value, column, row, words)
+        ends[f"{name}_at"] = f"{_place(row, where, words)}, {label(column, words)}"
+    return words.text("describe.high_low", label=words.text("column.value"), **ends)
+
+
+def _latest_parts(data: pd.DataFrame, values: Sequence[Column], where: Sequence[Column], words: Words) -> str:
+    row = data.to_dict("records")[-1]
+    parts = [f"{label(column, words)} {_shown(row[column.name], column, row, words)}" for column in values]
+    return words.text("describe.latest", value=", ".join(parts), at=_place(row, where, words))
+
+
+def _signal_text(data: pd.DataFrame, columns: Sequence[Column], where: Sequence[Column], words: Words) -> list[str]:
+    column = next((column for column in columns if column.kind == "signal"), None)
+    if column is None:
+        return []
+    rows = [row for row in data.to_dict("records") if not is_missing(row[column.name]) and row[column.name] != "none"]
+    places = [f"{_place(row, where, words)} ({words.lower(words.text(f'signal.{row[column.name]}'))})" for row in rows]
+    return [words.text("describe.signal", at=", ".join(places)) if places else words.text("describe.no_signal")]

@@ -1,0 +1,385 @@
+"""Drawing: seaborn and matplotlib with the report's palette, letters and formats.
+
+Every function takes a tidy table and an optional ``ax`` and returns the axes; no numbers at all is
+drawn as a sentence. Titles belong to `mi_analysis.reporting.figures.figure`, not to the image.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.dates import date2num
+from matplotlib.figure import Figure as Drawing
+from matplotlib.ticker import Formatter, MaxNLocator
+
+from mi_analysis.reporting.tables import Column, label
+from mi_analysis.reporting.wording import Words, as_date, is_missing
+
+PALETTE = ("#12436D", "#F46A25", "#28A197", "#801650", "#A285D1", "#594111")
+"""At least 3.03:1 on white, and told apart with any colour vision (measured; see docs)."""
+MARKERS = ("o", "s", "^", "D", "v", "P")
+SHADES = ("#12436D", "#2F6391", "#5B8AB5", "#93B5D3", "#C5D8E8", "#E8EFF5")
+"""Dark to light, for ordered parts; drawn with a dark edge."""
+INK, SOFT, GRID = "#1D2733", "#5B6672", "#DDE3E9"
+
+THIRD, HALF, FULL = (3.2, 2.2), (4.7, 2.9), (9.6, 3.3)
+"""Inches; letters have one size on the page, so figures are not scaled to fit."""
+MANY_POINTS = 500
+"""More points than this are drawn as pixels inside the SVG."""
+
+THEME: dict[Any, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 8.5,
+    "axes.titlesize": 8.5,
+    "axes.labelsize": 8.5,
+    "axes.titlelocation": "left",
+    "axes.titlecolor": SOFT,
+    "axes.edgecolor": SOFT,
+    "axes.labelcolor": SOFT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "axes.prop_cycle": cycler(color=PALETTE),
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "text.color": INK,
+    "text.parse_math": False,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 4,
+    "figure.facecolor": "white",
+    "figure.constrained_layout.use": True,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "mi-analysis",
+}
+
+
+def set_theme() -> None:
+    """Gives figures that an analyst draws the look of the report's."""
+    mpl.rcParams.update(THEME)
+
+
+def new_axes(size: tuple[float, float] = HALF, rows: int = 1, columns: int = 1, **settings: Any) -> Any:
+    """Axes (an array of them for several) on a drawing of their own, outside pyplot."""
+    with mpl.rc_context(THEME):
+        return Drawing(figsize=size, layout="constrained").subplots(rows, columns, **settings)
+
+
+# Axes
+
+
+class _NumberFormat(Formatter):
+    """Numbers of the language, with as many decimals as the distance between ticks needs."""
+
+    def __init__(self, words: Words, scale: float = 1) -> None:
+        self.words, self.scale = words, scale
+
+    def __call__(self, value: float, position: int | None = None) -> str:
+        return self.words.number(value / self.scale, 1)
+
+    def format_ticks(self, values: Any) -> list[str]:
+        """Labels of all ticks together."""
+        ticks = np.asarray(values, dtype=float) / self.scale
+        step = np.diff(ticks).min() if len(ticks) > 1 else 1.0
+        decimals = next((d for d in range(4) if np.isclose(np.round(step, d), step, rtol=1e-6)), 4)
+        return [self.words.number(tick, decimals) for tick in ticks]
+
+
+def _months(ax: Axes, dates: pd.Series, words: Words) -> None:
+    """Short month names, the year under January and under the first."""
+    days = sorted({as_date(day) for day in dates})
+    step = next(step for step in (1, 2, 3, 6, 12, 24, 60, 120) if len(days) / step <= 1.7 * _width(ax))
+    shown = [
+        day for day in days if (day.month - 1) % min(step, 12) == 0 and (step <= 12 or day.year % (step // 12) == 0)
+    ]
+    shown = shown or days[:1]
+    ax.set_xticks([float(date2num(day)) for day in shown], [_tick(day, day == shown[0], words) for day in shown])
+
+
+def _tick(day: date, first: bool, words: Words) -> str:
+    return words.month(day, short=True) + (f"\n{day.year}" if first or day.month == 1 else "")
+
+
+def _scale(y: str, words: Words) -> tuple[str, float]:
+    """Unit phrase and scale of a measure's axis."""
+    if not words.has(f"measure.{y}.unit"):
+        return "", 1
+    return words.measure(y, "unit"), words.money_scale if words.is_money(y) else 1
+
+
+def _finish(ax: Axes, y: str, unit: str, words: Words, *, from_zero: bool = False, legend: int = 0) -> Axes:
+    """Unit over the axis, numbers of the language, legend above the plot."""
+    phrase, scale = _scale(y, words)
+    ax.set_title(unit or phrase, pad=8)
+    ax.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+    ax.yaxis.set_major_formatter(_NumberFormat(words, scale))
+    ax.set(xlabel="", ylabel="")
+    if from_zero:
+        ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
+    if legend > 1:
+        handles, labels = ax.get_legend_handles_labels()
+        order = -1 if ax.lines and ax.containers else 1  # bars before what they are held against
+        columns = min(legend, 3 if _width(ax) > THIRD[0] else 2)
+        ax.figure.legend(handles[::order], labels[::order], loc="outside lower left", ncols=columns)
+    return ax
+
+
+def _empty(ax: Axes, words: Words) -> Axes:
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, words.text("document.no_numbers"), ha="center", va="center", transform=ax.transAxes, color=SOFT)
+    return ax
+
+
+def _days(values: pd.Series) -> Any:
+    return [as_date(value) for value in values]
+
+
+def _width(ax: Axes) -> float:
+    drawing: Any = ax.figure
+    return float(drawing.get_size_inches()[0])
+
+
+def _is_empty(data: pd.DataFrame, names: Sequence[str]) -> bool:
+    return data.empty or not data[list(names)].notna().to_numpy().any()
+
+
+def _named(name: str, labels: Mapping[str, str] | None, words: Words) -> str:
+    return (labels or {}).get(name) or label(Column(name), words)
+
+
+# Drawing
+
+
+def series(
+    data: pd.DataFrame, x: str, y: str | Sequence[str], words: Words, *, labels: Mapping[str, str] | None = None,
+    target: float | None = None, unit: str = "", from_zero: bool = True, ax: Axes | None = None,
+) -> Axes:  # fmt: skip
+    """Lines over months: one or more columns of one unit, a target as a dashed line; gaps stay gaps."""
+    names = [y] if isinstance(y, str) else list(y)
+    ax = new_axes() if ax is None else ax
+    if _is_empty(data, names):
+        return _empty(ax, words)
+    with mpl.rc_context(THEME):
+        for i, name in enumerate(names):
+            look: Any = {"color": PALETTE[i % 6], "marker": MARKERS[i % 6], "label": _named(name, labels, words)}
+            ax.plot(_days(data[x]), data[name], **look)
+        _target(ax, target, words)
+        _months(ax, data[x], words)
+        return _finish(ax, names[0], unit, words, from_zero=from_zero, legend=len(names) + (target is not None))
+
+
+def control(
+    data: pd.DataFrame, x: str, y: str, words: Words, *, target: float | None = None, unit: str = "", ax: Axes | None = None
+) -> Axes:  # fmt: skip
+    """A control chart: values, centre line, limits, and a ring around points with a signal.
+
+    ``centre``, ``lower`` and ``upper`` are columns (they may change over time; ``lower_drawn`` and
+    ``upper_drawn`` go before them), ``signal`` is true or a signal's key. What is not there is not drawn.
+    """
+    ax = new_axes() if ax is None else ax
+    if _is_empty(data, [y]):
+        return _empty(ax, words)
+    with mpl.rc_context(THEME):
+        days = _days(data[x])
+        lower, upper = (f"{end}_drawn" if f"{end}_drawn" in data else end for end in ("lower", "upper"))
+        if lower in data and upper in data:
+            edges = data[[lower, upper]].astype(float)
+            ax.fill_between(days, edges[lower], edges[upper], color="#EEF2F6", linewidth=0, step="mid")
+            ax.plot(days, edges, color=SOFT, linewidth=0.9, linestyle=(0, (1, 2)), drawstyle="steps-mid",
+                    label=[words.text("spc.limits"), "_upper"])  # fmt: skip
+        if "centre" in data:
+            ax.plot(
+                days, data["centre"], color=SOFT, linewidth=1, drawstyle="steps-mid", label=words.text("spc.centre")
+            )
+        ax.plot(days, data[y], color=PALETTE[0], marker="o", label=_named(y, None, words))
+        flagged = data[_signals(data)]
+        if len(flagged):
+            ring: Any = {"markersize": 9, "markerfacecolor": "none", "markeredgewidth": 1.6, "color": PALETTE[1]}
+            ax.plot(_days(flagged[x]), flagged[y], "o", label=words.text("column.signal"), **ring)
+        _target(ax, target, words)
+        _months(ax, data[x], words)
+        return _finish(ax, y, unit, words, legend=3)
+
+
+def _target(ax: Axes, target: float | None, words: Words) -> None:
+    if target is not None and not is_missing(target):
+        ax.axhline(target, color=PALETTE[3], linestyle=(0, (4, 3)), linewidth=1.2, label=words.text("goal.target"))
+
+
+def _signals(data: pd.DataFrame) -> pd.Series:
+    """Where the signal is true, or its key is neither blank nor ``none``."""
+    if "signal" not in data:
+        return pd.Series(False, index=data.index)
+    return data["signal"].map(lambda value: not is_missing(value) and value not in ("", "none", False)).astype(bool)
+
+
+def bars(
+    data: pd.DataFrame, x: str, y: str, words: Words, *, against: str = "", labels: Mapping[str, str] | None = None,
+    unit: str = "", ax: Axes | None = None,
+) -> Axes:  # fmt: skip
+    """Bars by month, with what they are held against (a budget, a plan) as a short line over each."""
+    names = [y, against] if against else [y]
+    ax = new_axes() if ax is None else ax
+    if _is_empty(data, names):
+        return _empty(ax, words)
+    with mpl.rc_context(THEME):
+        days = _days(data[x])
+        ax.bar(days, data[y].astype(float), width=20, color=PALETTE[0], label=_named(y, labels, words))
+        if against:
+            look: Any = {"marker": "_", "markersize": 13, "markeredgewidth": 2.6, "color": PALETTE[1]}
+            ax.plot(days, data[against], linestyle="none", label=_named(against, labels, words), **look)
+        _months(ax, data[x], words)
+        return _finish(ax, y, unit, words, from_zero=True, legend=len(names))
+
+
+def flow(data: pd.DataFrame, x: str, words: Words, *, unit: str = "", size: tuple[float, float] = (4.7, 3.6)) -> Axes:
+    """Cases in (``received``) and out (``closed``) as bars, ``open_cases`` as a line in a panel below.
+
+    Returns the upper axes.
+    """
+    if _is_empty(data, ["received", "closed", "open_cases"]):
+        return _empty(new_axes(size), words)
+    upper, under = new_axes(size, 2, 1, sharex=True, height_ratios=[3, 2])
+    with mpl.rc_context(THEME):
+        days = np.array([date2num(day) for day in _days(data[x])])
+        for i, (name, shift) in enumerate([("received", -5.5), ("closed", 5.5)]):
+            upper.bar(days + shift, data[name].astype(float), 11, color=PALETTE[i], label=_named(name, None, words))
+        under.plot(days, data["open_cases"].astype(float), color=PALETTE[3], marker="^")
+        _months(under, data[x], words)
+        _finish(under, "open_cases", _axis_title("open_cases", words), words, from_zero=True)
+        upper.tick_params(labelbottom=False)
+        return _finish(upper, "received", unit, words, from_zero=True, legend=2)
+
+
+def stacked(
+    data: pd.DataFrame, x: str, parts: Sequence[str], words: Words, *, labels: Mapping[str, str] | None = None,
+    unit: str = "", ax: Axes | None = None,
+) -> Axes:  # fmt: skip
+    """Ordered parts of a whole by month (age of open cases), light to dark from first to last; at most 6."""
+    ax = new_axes((4.7, 3.2)) if ax is None else ax
+    if _is_empty(data, parts):
+        return _empty(ax, words)
+    with mpl.rc_context(THEME):
+        days, under = _days(data[x]), np.zeros(len(data))
+        for part, shade in zip(parts, SHADES[: len(parts)][::-1], strict=True):
+            height = data[part].fillna(0).to_numpy(float)
+            look: Any = {"color": shade, "edgecolor": INK, "linewidth": 0.4}
+            ax.bar(days, height, 22, under, label=_named(part, labels, words), **look)
+            under = under + height
+        _months(ax, data[x], words)
+        return _finish(ax, parts[0], unit, words, from_zero=True, legend=len(parts))
+
+
+def points(
+    data: pd.DataFrame, x: str, y: str, words: Words, *, hue: str = "", fit: pd.DataFrame | None = None,
+    units: tuple[str, str] = ("", ""), ax: Axes | None = None,
+) -> Axes:  # fmt: skip
+    """A scatter of two measures, with a fitted line and its band where one is given.
+
+    ``fit`` has the columns ``x``, ``fit``, ``lower`` and ``upper``.
+    """
+    import seaborn as sns
+
+    ax = new_axes() if ax is None else ax
+    known = data.dropna(subset=[x, y])
+    if known.empty:
+        return _empty(ax, words)
+    with mpl.rc_context(THEME):
+        groups = known[hue].nunique() if hue else 1
+        colours = list(PALETTE)[:groups] if 1 < groups <= 6 else None
+        told_apart = (
+            {"hue": hue, "style": hue, "palette": colours, "markers": list(MARKERS)[:groups]} if colours else {}
+        )
+        sns.scatterplot(known, x=x, y=y, ax=ax, alpha=0.75, s=22, linewidth=0, rasterized=len(known) > MANY_POINTS,
+                        color=None if colours else PALETTE[0], legend="brief" if colours else False, **told_apart)  # fmt: skip
+        if legend := ax.get_legend():
+            legend.remove()
+        if fit is not None and len(fit):
+            ax.fill_between(fit["x"], fit["lower"], fit["upper"], color=PALETTE[1], alpha=0.18, linewidth=0)
+            ax.plot(fit["x"], fit["fit"], color=PALETTE[1])
+        _finish(ax, y, units[1] or _axis_title(y, words), words, legend=groups if colours else 0)
+        ax.set_xlabel(units[0] or _axis_title(x, words))
+        ax.xaxis.set_major_formatter(_NumberFormat(words, _scale(x, words)[1]))
+        return ax
+
+
+def _axis_title(name: str, words: Words) -> str:
+    phrase = _scale(name, words)[0]
+    title = words.measure(name) if words.has(f"measure.{name}.label") else name
+    return f"{title}, {phrase}" if phrase.casefold() not in title.casefold() else title
+
+
+def heat(
+    matrix: pd.DataFrame, words: Words, *, colour: pd.DataFrame | None = None, states: pd.DataFrame | None = None,
+    decimals: int = 1, ax: Axes | None = None,
+) -> Axes:  # fmt: skip
+    """A table in colours: index and columns are the printed labels.
+
+    ``colour`` (same shape) gives the colours where values of different columns cannot be compared;
+    ``states`` (same shape, or null) is drawn as its symbol.
+    """
+    import seaborn as sns
+
+    ax = new_axes((9.6, 0.9 + 0.26 * max(len(matrix), 1))) if ax is None else ax
+    if matrix.empty or not matrix.notna().to_numpy().any():
+        return _empty(ax, words)
+    text = matrix.map(lambda value: words.number(value, decimals))
+    if states is not None:
+        known = states.reindex_like(matrix)
+        text = text.where(known.isna(), known.map(lambda s: "" if is_missing(s) else words.text(f"symbol.{s}")))
+    shade = (matrix if colour is None else colour.reindex_like(matrix)).astype(float)
+    with mpl.rc_context({**THEME, "axes.grid": False}):
+        sns.heatmap(shade, annot=text.to_numpy(), fmt="", cmap="cividis", cbar=False, ax=ax, linewidths=1,
+                    linecolor="white", annot_kws={"size": 8})  # fmt: skip
+        for (row, column), value in np.ndenumerate(shade.to_numpy()):
+            if np.isnan(value):
+                ax.text(column + 0.5, row + 0.5, str(text.iloc[row, column]), ha="center", va="center", color=SOFT)
+        ax.set(xlabel="", ylabel="", facecolor="#EEF2F6")
+        ax.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, labelrotation=0)
+        return ax
+
+
+def multiples(
+    data: pd.DataFrame, x: str, y: str, by: str, words: Words, *, columns: int = 4,
+    unit: str = "",
+) -> np.ndarray:  # fmt: skip
+    """A small line chart per value of ``by``, all on the same axes, in the order met; returns the axes."""
+    names = list(dict.fromkeys(data.dropna(subset=[y])[by]))
+    if not names:
+        return np.array([_empty(new_axes(), words)])
+    rows = -(-len(names) // columns)
+    axes = new_axes((9.6, 0.5 + 1.35 * rows), rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    with mpl.rc_context(THEME):
+        days = sorted({as_date(day) for day in data[x]})
+        ends = list(dict.fromkeys((days[0], days[-1])))
+        for ax, name in zip(axes, names, strict=False):
+            own = data[data[by] == name]
+            ax.plot(_days(own[x]), own[y], color=PALETTE[0], linewidth=1.4)
+            _finish(ax, y, unit, words)
+            ax.set_title(_shortened(str(name)), color=INK)
+            ax.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 2.5, 5, 10]))
+            ax.set_xticks([float(date2num(day)) for day in ends], [words.period(day, short=True) for day in ends])
+            for text, side in zip(ax.get_xticklabels(), ("left", "right"), strict=False):
+                text.set_horizontalalignment(side)
+        axes[0].set_ylim(bottom=min(0, axes[0].get_ylim()[0]))
+        for ax in axes[len(names) :]:
+            ax.set_axis_off()
+    return axes
+
+
+def _shortened(text: str, length: int = 28) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"

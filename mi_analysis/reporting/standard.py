@@ -1,0 +1,161 @@
+"""The tables and figures that several reports show: one form each, in the order and under the words they always have.
+
+Frames and their states come from the desk (`mi_analysis.workbench`); nothing is computed here.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from mi_analysis.measures.catalogue import CATALOGUE
+from mi_analysis.reporting import plots
+from mi_analysis.reporting.figures import figure
+from mi_analysis.reporting.presentation import Figure, Table
+from mi_analysis.reporting.tables import Column, measure_column, table
+from mi_analysis.reporting.wording import Words
+
+Cells = Mapping[tuple[Hashable, str], str]
+PERSPECTIVES = {"staff": "hr", "economy": "finance", "operations": "operations", "strategy": "strategy"}
+"""Words of the group header by domain of a measure."""
+THIRD = (3.35, 2.5)
+"""Inches of a figure in a card of a third."""
+
+
+def by_measure(frame: pd.DataFrame, states: Cells, title: str, words: Words, *, key: str, first: str, note: str = "", total_row: bool = True) -> Table:  # fmt: skip
+    """A row per activity or unit, a column per measure under its perspective, changes in small print.
+
+    A column in which every cell is hidden is left out and named under the table.
+    """
+    names = [name for name in frame.columns if name in CATALOGUE]
+    shown = [name for name in names if frame[name].notna().any()]
+    hidden = [name for name in names if name not in shown and "hidden" in _states_of(name, frame, states)]
+    groups = {name: words.text(f"perspective.{PERSPECTIVES[CATALOGUE[name].domain]}") for name in shown}
+    grouped = len(set(groups.values())) > 1
+    columns = [Column(first)]
+    changes = [f"{name}_change" in frame for name in shown]
+    note = " ".join(filter(None, (words.text("note.change") if any(changes) else "", note)))
+    for name in shown:
+        change = f"{name}_change" if f"{name}_change" in frame else ""
+        kind = ("points" if CATALOGUE[name].unit == "pct" else "percent") if change else ""
+        group = groups[name] if grouped else ""
+        columns.append(measure_column(name, words, change=change, change_kind=kind, group=group))
+    return table(
+        frame,
+        columns,
+        title,
+        words,
+        key=key,
+        states=states,
+        total_row=total_row,
+        note=_with_hidden(note, hidden, words),
+    )
+
+
+def down(frame: pd.DataFrame, states: Cells, windows: Sequence[str], title: str, words: Words, *, key: str, note: str = "") -> Table:  # fmt: skip
+    """A row per measure, a column per window, each row in its own unit; rows that are hidden throughout are named under it."""
+    windows = [name for name in windows if frame[name].notna().any()]
+    bare = frame[windows].isna().all(axis=1)
+    hidden = [
+        row["measure"] for at, row in frame[bare].iterrows() if "hidden" in (states.get((at, w)) for w in windows)
+    ]
+    columns = [Column("measure", kind="measure"), *(Column(name, kind="quantity") for name in windows)]
+    return table(frame[~bare], columns, title, words, key=key, states=states, note=_with_hidden(note, hidden, words))
+
+
+def _states_of(name: str, frame: pd.DataFrame, states: Cells) -> set[str]:
+    return {states.get((row, name), "") for row in range(len(frame))}
+
+
+def _with_hidden(note: str, hidden: Sequence[str], words: Words) -> str:
+    names = words.listed([words.lower(words.measure(name)) for name in hidden]) if hidden else ""
+    return " ".join(filter(None, (note, words.text("note.all_hidden", names=names) if hidden else "")))
+
+
+def year_figures(frame: pd.DataFrame, year: int, words: Words) -> Table | None:
+    """What is delivered for whole years only; None where there is nothing of the kind."""
+    rows = frame[frame["year"].notna()]
+    columns = [Column("measure", kind="measure"), Column("year", words.text("column.year", year=year), kind="quantity")]
+    return (
+        table(rows, columns, words.text("caption.key_figures_year"), words, key="key_figures_year")
+        if len(rows)
+        else None
+    )
+
+
+def goals(frame: pd.DataFrame, states: Cells, words: Words, *, full: bool = False) -> Table | None:
+    """Goals with symbol and word; ``full`` adds degree and weight. None where there are none."""
+    if not len(frame):
+        return None
+    columns = [
+        Column("name", words.text("column.goal")),
+        Column("target"),
+        Column("result"),
+        Column("status", kind="status"),
+    ]
+    if full:
+        columns[3:3] = [Column("degree", kind="percent"), Column("weight", kind="number")]
+    title = words.text("caption.goals_full" if full else "caption.goals")
+    return table(frame, columns, title, words, key="goals_full" if full else "goals", states=states)
+
+
+def month_column(words: Words) -> Column:
+    """The months of a series."""
+    return Column("period_start", words.text("column.month"), kind="month")
+
+
+def money_months(series: pd.DataFrame, place: str, words: Words, size: tuple[float, float] = THIRD) -> Figure:
+    """Expenditure by month, with the periodised budget as a line over each bar."""
+    axes = plots.bars(series, "period_start", "actual", words, against="budget", ax=plots.new_axes(size))
+    return _drawn(axes, series, ("actual", "budget"), "budget_months", "budget", place, words, "bars")
+
+
+def money_to_date(series: pd.DataFrame, place: str, words: Words) -> Figure:
+    """Expenditure and budget added up over the year."""
+    axes = plots.series(series, "period_start", ["actual", "budget"], words, from_zero=True)
+    return _drawn(axes, series, ("actual", "budget"), "money_to_date", "money_to_date", place, words, "line")
+
+
+def rolling(series: pd.DataFrame, measure: str, place: str, words: Words) -> Figure:
+    """The last twelve months at each month: a line to read, on which no signal is looked for."""
+    axes = plots.series(series, "period_start", measure, words)
+    says = words.text("alternative.rolling", measure=words.lower(words.measure(measure)), place=place)
+    columns = [month_column(words), measure_column(measure, words)]
+    return figure(axes, words.measure(measure), says, series, columns, words, key=f"rolling_{measure}")
+
+
+def case_flow(series: pd.DataFrame, place: str, words: Words, size: tuple[float, float] = THIRD) -> Figure:
+    """Cases in and out by month, and those open under them."""
+    axes = plots.flow(series, "period_start", words, size=size)
+    return _drawn(axes, series, ("received", "closed", "open_cases"), "flow", "flow", place, words, "flow")
+
+
+def ageing(series: pd.DataFrame, place: str, words: Words) -> Figure:
+    """Open cases by age, light to dark."""
+    bands = [name for name in series.columns if name in CATALOGUE]
+    axes = plots.stacked(series, "period_start", bands, words)
+    return _drawn(axes, series, bands, "ageing", "ageing", place, words, "stacked")
+
+
+def relation(series: pd.DataFrame, x: str, y: str, place: str, words: Words) -> Figure:
+    """Two measures against each other, a point per month."""
+    axes = plots.points(series, x, y, words)
+    return _drawn(axes, series, (x, y), "relations", "relations", place, words, "points")
+
+
+def _drawn(axes: Axes, series: pd.DataFrame, names: Sequence[str], key: str, alternative: str, place: str, words: Words, kind: str) -> Figure:  # fmt: skip
+    columns = [month_column(words), *(measure_column(name, words) for name in names)]
+    says = words.text(f"alternative.{alternative}", unit=place)
+    return figure(axes, words.text(f"caption.{key}"), says, series, columns, words, kind=kind, key=key)
+
+
+def numbers(frame: pd.DataFrame, texts: Mapping[str, str], counts: Sequence[str], title: str, words: Words, *, key: str, decimals: int = 0, **kinds: str) -> Table:  # fmt: skip
+    """A plain table: columns of text under their labels, then columns of numbers; ``kinds`` names those of another kind."""
+    columns = []
+    for name, label in {**texts, **{name: texts.get(name, "") for name in counts}}.items():
+        kind = kinds.get(name, "number" if name in counts else "text")
+        columns.append(Column(name, label, kind=kind, decimals=decimals if kind == "number" else None))
+    nothing: Cells = {
+        (row, column.name): "not_applicable" for column in columns for row in frame.index[frame[column.name].isna()]
+    }
+    return table(frame, columns, title, words, key=key, states=nothing)

@@ -1,0 +1,223 @@
+"""What the figures rest on: deliveries, amounts, control totals, findings, what found no partner, what is hidden."""
+
+from datetime import date
+
+import pandas as pd
+
+from mi_analysis.analysis.basis import Sentence
+from mi_analysis.model.audit import Received
+from mi_analysis.model.schema import NOT_PLACED
+from mi_analysis.reporting.sentences import sentence
+from mi_analysis.reporting.wording import Words
+from mi_analysis.workbench.figures import Figures
+
+EXPECTED = (("hours",), ("absence",), ("staff",), ("ledger",), ("budget",), ("cases", "volumes"), ("goals",))
+"""Tables that make the whole picture; of a group one is enough."""
+WITHOUT_ACTIVITY = ("registered_hours", "actual", "received")
+"""What can lack an activity: hours, money, cases."""
+
+
+class Accounts(Figures):
+    """The audit of the build as frames."""
+
+    def quality(self, language: str = "da") -> list[Sentence]:
+        """What the unit's figures rest on, as sentences: rows, activity, reconciliation, what is missing or hidden."""
+        received = [item for item in self.audit.received if not item.stopped]
+        accounts, words = [item.account for item in received], self.words(language)
+        totals = [total for item in received for total in item.control_totals]
+        dropped = sum(sum(account.dropped.values()) for account in accounts)
+        rows = {name: sum(getattr(account, name) for account in accounts) for name in ("read", "used", "quarantined")}
+        found = [
+            Sentence(
+                "message.delivered", {"rows_" + name: count for name, count in (rows | {"dropped": dropped}).items()}
+            )
+        ]
+        if shares := self.without_activity():
+            parts = [
+                words.text(f"without_activity.{name}", share=words.percent(share)) for name, share in shares.items()
+            ]
+            high = max(shares.values()) > 100 * (1 - self.institution.limits.coverage_warn)
+            tone = "attention" if high else "plain"
+            found.append(Sentence("message.without_activity", {"parts": words.listed(parts), "tone": tone}))
+        if totals:
+            found.append(
+                Sentence("message.reconciled", {"agree": sum(total.agrees for total in totals), "total": len(totals)})
+            )
+        absent = [words.lower(words.text(f"table.{group[0]}")) for group in EXPECTED if not self.delivered(*group)]
+        if absent:
+            found.append(Sentence("message.domains", {"names": words.listed(absent), "tone": "attention"}))
+        labels = self.source_labels(language)
+        left_out = [item.file for item in self.audit.stopped] + [labels[name] for name in self.audit.missing_sources]
+        found.append(
+            Sentence("message.not_delivered", {"names": words.listed(sorted(set(left_out))), "tone": "bad"})
+            if left_out
+            else Sentence("message.all_delivered", {})
+        )
+        hidden = int(self.hidden()["hidden"].sum())
+        return [*found, Sentence("message.hidden", {"n": hidden})] if hidden else found
+
+    def delivered(self, *tables: str) -> bool:
+        """Whether a delivery that was used holds one of the tables."""
+        return any(set(tables) & set(item.tables) for item in self.audit.received if not item.stopped)
+
+    def without_activity(self) -> dict[str, float]:
+        """Share of the unit's hours, money and cases to date that has no activity, in per cent."""
+        shares = {}
+        for name in WITHOUT_ACTIVITY:
+            total, _ = self.value(name, window="ytd")
+            loose, _ = self.value(name, window="ytd", activity=NOT_PLACED)
+            if total:
+                shares[name] = 100 * (loose or 0) / total
+        return shares
+
+    def source_labels(self, language: str = "da") -> dict[str, str]:
+        """What each source holds, in words; with the source's own name where two hold the same."""
+        words = self.words(language)
+        held = {name: [words.text(f"table.{table}") for table in tables] for name, tables in self.contents.items()}
+        labels = {name: ", ".join([*tables[:1], *map(words.lower, tables[1:])]) for name, tables in held.items()}
+        return {
+            name: f"{label} ({name})" if list(labels.values()).count(label) > 1 else label
+            for name, label in labels.items()
+        }
+
+    def hidden(self) -> pd.DataFrame:
+        """How many of the unit's monthly figures of the last year are hidden, per measure."""
+        rows = self.released.states
+        rows = rows[(rows["unit"] == self.unit) & (rows["state"] == "hidden")]
+        rows = rows[(rows["window"] == "month") & (rows["grain"] == "month")]
+        rows = rows[(rows["period_start"] <= self.at) & (rows["period_start"] > self.last_year)]
+        return rows.groupby("measure", as_index=False).size().rename(columns={"size": "hidden"})
+
+    def sources(self, language: str = "da") -> pd.DataFrame:
+        """A row per source: what it holds, owner, files, last extraction, rows by fate, share with activity, its fate."""
+        rows, labels = [], self.source_labels(language)
+        cards = self.deliveries()
+        for source, owner in self.owners.items():
+            own = cards[cards["source"] == source] if len(cards) else cards
+            placed = own["placed"].sum() if len(own) else 0
+            status = (
+                "missing"
+                if not len(own)
+                else "stopped"
+                if own["stopped"].all()
+                else "warned"
+                if own["stopped"].any()
+                else "used"
+            )
+            rows.append({
+                "source": labels.get(source, source), "owner": owner, "files": len(own), "status": status,
+                "extracted_at": own["extracted_at"].dropna().max() if len(own) else None,
+                "mapped": 100 * (own["mapped_share"].fillna(0) * own["placed"]).sum() / placed if placed else None,
+                **{name: own[name].sum() if len(own) else 0 for name in ("read", "used", "quarantined", "dropped")},
+            })  # fmt: skip
+        return pd.DataFrame(rows)
+
+    def amounts(self, language: str = "da") -> pd.DataFrame:
+        """Hours, money and counts per source and column: read = used + put aside + dropped (difference 0)."""
+        rows: dict[tuple[str, str], dict[str, float]] = {}
+        for item in self.audit.received:
+            for column, sums in item.account.amounts.items():
+                total = rows.setdefault((item.source, column), dict.fromkeys(sums, 0.0))
+                for name, value in sums.items():
+                    total[name] += value
+        words, labels = self.words(language), self.source_labels(language)
+        frame = pd.DataFrame([
+            {"source": labels.get(source, source), "column": column_label(column, words), **sums}
+            for (source, column), sums in rows.items()
+        ])  # fmt: skip
+        if len(frame):
+            frame["difference"] = (frame["read"] - frame["used"] - frame["quarantined"] - frame["dropped"]).round(6)
+        return frame
+
+    def control_totals(self) -> pd.DataFrame:
+        """Every total line of the files against the sum of the rows it stands for."""
+        rows = [{"file": item.file, **vars(total)} for item in self.audit.received for total in item.control_totals]
+        return pd.DataFrame(
+            rows, columns=["file", "row", "label", "column", "stated", "computed", "difference", "agrees"]
+        )
+
+    def findings(self, language: str = "da") -> pd.DataFrame:
+        """Findings in words, breaches first: file, severity (stopped, warned, noted), finding."""
+        words, kinds = self.words(language), {"stop": "stopped", "warn": "warned", "note": "noted"}
+        found = [("", one) for one in self.audit.findings] + [
+            (item.file, one) for item in self.audit.received for one in item.findings
+        ]
+        rows = [
+            {"file": file or words.text("dim.registration_framework"), "severity": kinds[one.severity],
+             "finding": sentence(f"finding.{one.key}", one.values, words)}
+            for file, one in sorted(found, key=lambda pair: list(kinds).index(pair[1].severity))
+        ]  # fmt: skip
+        return pd.DataFrame(rows, columns=["file", "severity", "finding"])
+
+    def quarantine(self, language: str = "da") -> pd.DataFrame:
+        """Cells put aside: file, row, column, text and reason in words; at most the first 200."""
+        words = self.words(language)
+        frame = self.quarantined.rename(columns={"delivery": "file"}).head(200).reset_index(drop=True)
+        return frame.assign(reason=[in_words(reason, words) for reason in frame["reason"]])
+
+    def gaps(self, language: str = "da") -> pd.DataFrame:
+        """Source codes without unit or activity, per source, largest first: rows and value they carry."""
+        words, labels = self.words(language), self.source_labels(language)
+        frame = pd.DataFrame([vars(gap) for item in self.audit.received for gap in item.gaps])
+        if not len(frame):
+            return frame
+        keys = ["source", "table", "key", "code", "reason", "measure"]
+        frame = frame.groupby(keys, as_index=False, sort=False).agg(
+            rows=("rows", "sum"), value=("value", "sum"), near=("near", "max")
+        )
+        return frame.sort_values("rows", ascending=False, ignore_index=True).assign(
+            source=lambda rows: [labels.get(source, source) for source in rows["source"]],
+            key=lambda rows: [words.text(f"dim.{key}") for key in rows["key"]],
+            reason=lambda rows: [words.text(f"gap.{reason}") for reason in rows["reason"]],
+            measure=lambda rows: [words.text(f"gap_unit.{measure}") for measure in rows["measure"]],
+            code=lambda rows: [code or words.text("gap.no_code") for code in rows["code"]],
+            near=lambda rows: [near or "–" for near in rows["near"]],
+        )
+
+    def restated(self, language: str = "da") -> pd.DataFrame:
+        """Totals of reported months that moved since the last build; at most the 50 largest."""
+        words = self.words(language)
+        frame = pd.DataFrame([vars(row) for row in self.audit.restated])
+        if not len(frame):
+            return frame
+        moved = (frame["after"].fillna(0) - frame["before"].fillna(0)).abs()
+        frame = frame.loc[moved.sort_values(ascending=False).index].head(50).reset_index(drop=True)
+        return frame.assign(
+            table=[words.text(f"table.{name}") for name in frame["table"]],
+            unit=[self.unit_label(unit) for unit in frame["unit"]],
+        )
+
+    def deliveries(self) -> pd.DataFrame:
+        """Scorecard: a row per delivery with rows read, used, put aside, dropped, mapped share, reconciliation."""
+        return pd.DataFrame([scorecard(item) for item in self.audit.received])
+
+    def as_of(self) -> date | None:
+        """The day the figures stand at."""
+        return date.fromisoformat(self.audit.as_of) if self.audit.as_of else None
+
+
+def column_label(name: str, words: Words) -> str:
+    """A column of the model (``table.column``) in words: a measure's, else the table's and the column's."""
+    table, _, column = name.partition(".")
+    if words.has(f"measure.{column}.label"):
+        return words.measure(column)
+    own = words.text(f"column.{column}") if words.has(f"column.{column}") else column
+    place = words.text(f"table.{table}")
+    return place if own.casefold() in place.casefold() else f"{place}: {words.lower(own)}"
+
+
+def in_words(reason: str, words: Words) -> str:
+    """A quarantine reason ("key" or "key: detail") as words."""
+    key, _, detail = reason.partition(": ")
+    return words.text(f"finding.cell.{key}", detail=detail)
+
+
+def scorecard(item: Received) -> dict:
+    """One delivery as a row of the scorecard."""
+    account = item.account
+    return {
+        "source": item.source, "file": item.file, "extracted_at": item.extracted_at, "read": account.read, "used": account.used,
+        "quarantined": account.quarantined, "dropped": sum(account.dropped.values()), "mapped_share": item.mapped_share(),
+        "placed": item.activity_rows, "control_totals": len(item.control_totals),
+        "agree": sum(total.agrees for total in item.control_totals), "stopped": item.stopped, "fingerprint": item.fingerprint[:12],
+    }  # fmt: skip

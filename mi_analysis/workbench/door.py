@@ -1,0 +1,91 @@
+"""The door for notebooks: the desk, the same on an institution and on a slice of it.
+
+Everything a desk gives is released (`disclosure`), tidy, and only looked up here, never computed.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from mi_analysis import disclosure
+from mi_analysis.disclosure import Audience
+from mi_analysis.model import audit as audits
+from mi_analysis.parameters import Institution, Problem, WrongUse, nearest
+from mi_analysis.workbench.accounts import Accounts
+from mi_analysis.workbench.figures import fingerprint
+from mi_analysis.workbench.summaries import Summaries
+
+
+class Desk(Summaries, Accounts):
+    """Released figures about a unit (or the institution) as they stood after a period."""
+
+    def whole(self) -> "Desk":
+        """The same desk on the institution."""
+        return replace(self, unit=self.root)
+
+
+def desk(
+    source: str = "example",
+    *,
+    unit: str = "",
+    period: str = "",
+    activity: str = "",
+    audience: Audience = "unit_manager",
+) -> Desk:
+    """Open an institution, its folder, or a slice that a run prepared.
+
+    Parameters
+    ----------
+    unit
+        Code of a unit; blank is the first one (of a slice: the slice's own).
+    period
+        ``2025-03``; blank is the last month with figures.
+    """
+    folder = Path(source)
+    if (folder / "slice.json").exists():
+        return opened_slice(folder)
+    from mi_analysis.workbench.preparation import prepare  # a slice needs no data engine
+
+    prepared = prepare(source, start=Path.cwd(), audience=audience)
+    if prepared.built:
+        print(f"Model of {prepared.institution.name.en} built from {len(prepared.audit.received)} deliveries.")
+    unit = unit or first_leaf(prepared.units)
+    known = list(prepared.units["unit"].unique())
+    if unit not in known:
+        raise WrongUse(Problem("unit", f"'{unit}' is not a unit of {prepared.name}.", nearest(unit, known)))
+    month = f"{period}-01" if len(period) == 7 else period or prepared.periods[-1]
+    if month not in prepared.periods:
+        raise WrongUse(
+            Problem(
+                "period",
+                f"'{period}' has no figures.",
+                f"There are figures from {prepared.periods[0][:7]} to {prepared.periods[-1][:7]}.",
+            )
+        )
+    return Desk(
+        prepared.name, prepared.institution, prepared.released, prepared.audit, prepared.units, prepared.activities, unit, month, activity,
+        {"data": prepared.fingerprint[:12]}, prepared.owners, prepared.contents, prepared.quarantined,
+    )  # fmt: skip
+
+
+def first_leaf(units: pd.DataFrame) -> str:
+    """The first unit that has none below it."""
+    parents = set(units["parent"])
+    return str(next(unit for unit in units["unit"] if unit not in parents))
+
+
+def opened_slice(folder: Path) -> Desk:
+    """The desk of a slice that `Prepared.slice` wrote."""
+    about = json.loads((folder / "slice.json").read_text(encoding="utf-8"))
+    institution = Institution.model_validate(about["institution"] | {"sources": {}, "deliveries": {"folder": ""}})
+    units = pd.read_parquet(folder / "units.parquet")
+    audit = audits.read(folder / "audit.json")
+    if audit is None:
+        raise WrongUse(Problem(folder.name, "is not a slice that this version understands.", "Run the batch again."))
+    return Desk(
+        about["name"], institution, disclosure.load(folder, about["audience"]), audit, units, pd.read_parquet(folder / "activities.parquet"),
+        about["unit"] or str(units.loc[units["parent"] == "", "unit"].iloc[0]), about["period"], about["activity"],
+        {"data": fingerprint(folder)[:12]}, about["owners"], about["contents"], pd.read_parquet(folder / "quarantine.parquet"),
+    )  # fmt: skip

@@ -1,0 +1,304 @@
+"""Looking up released figures: one value, a series, a table by activity, a control chart."""
+
+import hashlib
+import html
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from mi_analysis.analysis.control import ControlChart, control_chart
+from mi_analysis.disclosure import Released
+from mi_analysis.measures.calendar import month_end, working_days
+from mi_analysis.measures.catalogue import CATALOGUE, Measure
+from mi_analysis.model.audit import Audit
+from mi_analysis.model.schema import ALL, NOT_PLACED
+from mi_analysis.parameters import Institution, Problem, WrongUse, nearest
+from mi_analysis.reporting.presentation import JSON, VERSION
+from mi_analysis.reporting.wording import Words
+
+KEY = ["unit", "activity", "period_start", "grain", "window"]
+
+SIGNED = (
+    "deviation",
+    "deviation_pct",
+    "flex_balance",
+    "balance_difference",
+    "balance_opening",
+    "balance_closing",
+    "actual",
+    "actual_income",
+)
+SHARES = ("kept_closed_pct", "kept_due_pct", "kept_received_pct", "direct_share", "auto_share")
+"""Measures that cannot pass 100 per cent."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Released figures about a unit (or the institution) as they stood after a period.
+
+    Frames are tidy pandas frames; `CATALOGUE` tells each measure's unit and direction.
+    """
+
+    name: str
+    institution: Institution
+    released: Released
+    audit: Audit
+    units: pd.DataFrame
+    activities: pd.DataFrame
+    unit: str
+    period: str
+    activity: str = ""
+    stamp: dict[str, str] = field(default_factory=dict)
+    owners: dict[str, str] = field(default_factory=dict)
+    contents: dict[str, list[str]] = field(default_factory=dict)
+    quarantined: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def __repr__(self) -> str:
+        hidden = int((self.released.states["state"] == "hidden").sum())
+        return (
+            f"Desk on {self.institution.name.en}: unit {self.unit} ({self.unit_name}), {self.period[:7]}, "
+            f"{len(self.released.values):,} cells, {hidden:,} figures hidden for {self.released.audience}, as of {self.audit.as_of}"
+        )
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
+        """What the desk is about: shown in a notebook, and the stamp that tells a report's own unit and data."""
+        line = html.escape(f"{self.unit} · {self.unit_name} · {self.period[:7]} · {self.stamp['data']}")
+        stamp = {"unit": self.unit, "period": self.period[:7], "data": self.stamp["data"]}
+        payload = {"version": VERSION, "kind": "desk", "key": "desk", "stamp": stamp}
+        return {"text/html": f'<p class="desk">{line}</p>', JSON: payload, "text/plain": repr(self)}
+
+    def words(self, language: str = "") -> Words:
+        """Labels, numbers and dates in print, in a language and in the institution's currency."""
+        return Words(language or self.institution.language, self.institution.currency, self.institution.money_scale)
+
+    @cached_property
+    def _charts(self) -> dict[tuple[str, int, str], ControlChart | None]:
+        return {}
+
+    @property
+    def _cells(self) -> pd.DataFrame:
+        return self.released.cells
+
+    @property
+    def _states(self) -> dict[tuple, tuple[str, str]]:
+        return self.released.told
+
+    @property
+    def at(self) -> pd.Timestamp:
+        """First day of the desk's period."""
+        return pd.Timestamp(self.period)
+
+    @property
+    def last_year(self) -> pd.Timestamp:
+        """The same day a year before."""
+        return self.at - pd.DateOffset(years=1)
+
+    def months_of_year(self) -> int:
+        """How many months of the fiscal year the period has reached."""
+        return (self.at.month - self.institution.fiscal_year_start) % 12 + 1
+
+    @property
+    def root(self) -> str:
+        """Code of the institution itself."""
+        return str(self.units.loc[self.units["parent"] == "", "unit"].iloc[0])
+
+    @property
+    def unit_name(self) -> str:
+        """Name of the desk's unit."""
+        return self.unit_label(self.unit)
+
+    def unit_label(self, unit: str) -> str:
+        """Newest name of a unit."""
+        rows = self.units.loc[self.units["unit"] == unit].sort_values("valid_from")
+        return str(rows["name"].iloc[-1]) if len(rows) else unit
+
+    def activity_label(self, activity: str, language: str = "da") -> str:
+        """Name of an activity; of the total, and of what has none."""
+        if activity in (ALL, NOT_PLACED):
+            return self.words(language).text("total.sum" if activity == ALL else "dim.no_activity")
+        rows = self.activities.loc[self.activities["activity"] == activity]
+        return str(rows["name" if language == "da" else "name_en"].iloc[0]) if len(rows) else activity
+
+    def measures(
+        self, *names: str, unit: str | None = None, activity: str | None = ALL, window: str = "month", months: int | None = None,
+        grain: str = "month",
+    ) -> pd.DataFrame:  # fmt: skip
+        """Measures over time, long.
+
+        Returns
+        -------
+        DataFrame
+            unit, activity, period_start, measure, value, state; up to the desk's period, oldest first.
+            ``state`` is "value", "missing", "hidden", "not_applicable", "incomplete" or "not_assessed".
+        """
+        for name in names:
+            measure_named(name)
+        rows = self.released.values
+        chosen = rows[(rows["grain"] == grain) & (rows["window"] == window) & (rows["period_start"] <= self.at)]
+        chosen = chosen[chosen["unit"] == (unit or self.unit)]
+        if activity is not None:
+            chosen = chosen[chosen["activity"] == activity]
+        if months:
+            chosen = chosen[chosen["period_start"] > self.at - pd.DateOffset(months=months)]
+        long = chosen.melt(KEY, list(names), "measure", "value").sort_values(
+            ["measure", "activity", "period_start"], ignore_index=True
+        )
+        keys = zip(*(long[name] for name in [*KEY, "measure"]), strict=True)
+        found = [self._state(key, value) for key, value in zip(keys, long["value"], strict=True)]
+        long[["state", "reason"]] = pd.DataFrame(found, columns=["state", "reason"], index=long.index)
+        return long.drop(columns=["grain", "window"])
+
+    def _state(self, key: tuple, value: float | None) -> tuple[str, str]:
+        """State and reason of a cell with its measure; without a record it is a value, missing, or cannot be."""
+        if key in self._states:
+            return self._states[key]
+        if value is not None and not pd.isna(value):
+            return "value", ""
+        _, activity, _, grain, window, measure = key
+        reason = CATALOGUE[measure].inapplicable(activity, window, grain)
+        return ("not_applicable", reason) if reason else ("missing", "")
+
+    def value(
+        self, measure: str, *, unit: str | None = None, activity: str = ALL, window: str = "month", at: pd.Timestamp | None = None,
+        grain: str = "month",
+    ) -> tuple[float | None, str]:  # fmt: skip
+        """One figure and its state."""
+        measure_named(measure)
+        key = (unit or self.unit, activity, at or self.at, grain, window)
+        value = self._cells[measure].get(key) if key in self._cells.index else None
+        known = value is not None and not pd.isna(value)
+        return (float(value) if value is not None and known else None), self._state((*key, measure), value)[0]
+
+    def table(
+        self, names: list[str], window: str = "month", at: pd.Timestamp | None = None, grain: str = "month"
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Measures by activity of the desk's unit, "Uden aktivitet" and the total last; and each cell's state."""
+        for name in names:
+            measure_named(name)
+        rows = self._cells.loc[[self.unit]].reset_index()
+        rows = rows[(rows["period_start"] == (at or self.at)) & (rows["grain"] == grain) & (rows["window"] == window)]
+        order = {NOT_PLACED: 1, ALL: 2}
+        rows = rows.sort_values("activity", key=lambda column: column.map(lambda code: (order.get(code, 0), code)))
+        values = rows.set_index("activity")[names]
+        values = values[values.notna().any(axis=1) | (values.index == ALL)]
+        states = pd.DataFrame(
+            [[self.value(name, activity=activity, window=window, at=at, grain=grain)[1] for name in names] for activity in values.index],
+            index=values.index, columns=names,
+        )  # fmt: skip
+        return values, states
+
+    @cached_property
+    def has_cases(self) -> bool:
+        """Whether any case came in, was closed or was open in the last year; a staff function has none."""
+        rows = self.measures("received", "closed", "open_cases", months=12)
+        return bool((rows["value"].fillna(0) != 0).any())
+
+    def drawn(self, *measures: str, months: int = 24) -> list[str]:
+        """Those of the measures of which at least two months can be shown."""
+        return [
+            name for name in measures if self.has(name) and self.series(name, months=months)[name].notna().sum() > 1
+        ]
+
+    def has(self, measure: str, window: str = "month") -> bool:
+        """Whether the unit has anything of a measure in the last year: a value, or one that is hidden."""
+        entry = measure_named(measure)
+        if entry.domain == "operations" and not self.has_cases:
+            return False
+        if entry.inapplicable(ALL, window):
+            window = entry.windows[-1]
+        rows = self.released.values
+        rows = rows[(rows["unit"] == self.unit) & (rows["window"] == window) & (rows["grain"] == "month")]
+        rows = rows[(rows["period_start"] <= self.at) & (rows["period_start"] > self.last_year)]
+        hidden = (self.unit, ALL, self.at, "month", window, measure)
+        return bool(rows[measure].notna().any()) or self._states.get(hidden, ("",))[0] == "hidden"
+
+    def series(
+        self, *names: str, months: int = 24, activity: str = ALL, window: str = "month", unit: str | None = None
+    ) -> pd.DataFrame:
+        """Measures over the last months, a column per measure: period_start first, oldest month on top."""
+        long = self.measures(*names, activity=activity, window=window, months=months, unit=unit)
+        wide = long.pivot(index="period_start", columns="measure", values="value").reindex(columns=list(names))
+        every = pd.date_range(wide.index.min(), self.at, freq="MS", name="period_start") if len(wide) else wide.index
+        return wide.reindex(every).reset_index().rename_axis(columns=None)
+
+    def control(self, measure: str, months: int = 36, activity: str = ALL) -> ControlChart | None:
+        """Control chart of a measure's monthly values; None where there are fewer than two.
+
+        What is counted over a month is taken per working day, at the length of a mean month.
+        """
+        if (measure, months, activity) not in self._charts:
+            self._charts[measure, months, activity] = self._chart(measure, months, activity)
+        return self._charts[measure, months, activity]
+
+    def _chart(self, measure: str, months: int, activity: str) -> ControlChart | None:
+        values = self.series(measure, months=months, activity=activity).rename(columns={measure: "value"})
+        if values["value"].notna().sum() < 2:
+            return None
+        if CATALOGUE[measure].kind == "flow":
+            days = values["period_start"].map(
+                lambda first: working_days(first.date(), month_end(first.date()), self.institution.calendar)
+            )
+            values["value"] *= 1 if days.isna().any() else days.mean() / days
+        bounds = (None if measure in SIGNED else 0.0, 100.0 if measure in SHARES else None)
+        return control_chart(values, direction=CATALOGUE[measure].direction, bounds=bounds)
+
+    def signal(self, measure: str) -> str:
+        """Key of the word for what the newest month of a measure shows: none, shift_down, too_short ..."""
+        value, state = self.value(measure)
+        if state == "hidden":
+            return "hidden"
+        chart = self.control(measure) if value is not None else None
+        if chart is None or not chart.variation:
+            return "too_short"
+        return signal_keys(chart.table[chart.table["value"].notna()])[-1]
+
+    def control_table(self, measure: str, months: int = 24) -> pd.DataFrame:
+        """Months of a measure for a control chart: period_start, the measure, centre, lower, upper, signal, r12."""
+        chart, rolling = self.control(measure), self.series(measure, months=months, window="r12")
+        values = self.series(measure, months=months)
+        if chart is None:
+            return values.assign(signal="none")
+        limits = chart.table.assign(
+            period_start=pd.to_datetime(chart.table["period_start"]), signal=signal_keys(chart.table)
+        )
+        limits = limits.rename(
+            columns={"lower_drawn": "lower", "upper_drawn": "upper"} if "lower_drawn" in limits else {}
+        )
+        limits = limits.loc[:, ~limits.columns.duplicated(keep="last")]
+        if CATALOGUE[measure].kind == "flow":  # limits are of the month's own length only in the chart's own values
+            values = limits.rename(columns={"value": measure})[["period_start", measure]].tail(months)
+        shown = values.merge(
+            limits[["period_start", "centre", "lower", "upper", "signal"]], on="period_start", how="left"
+        )
+        return shown.merge(rolling.rename(columns={measure: "r12"}), on="period_start", how="left")
+
+
+def signal_keys(table: pd.DataFrame) -> list[str]:
+    """Word key of each point's signal, from a control chart's table."""
+    return [
+        f"{row['cause']}_{'up' if row[row['cause']] > 0 else 'down'}" if row["cause"] else "none" for row in table.to_dict("records")
+    ]  # fmt: skip
+
+
+def valid_at(units: pd.DataFrame, at: pd.Timestamp) -> pd.Series:
+    """Which rows of units are valid on a day."""
+    return (units["valid_from"].map(str) <= at.date().isoformat()) & (
+        units["valid_to"].map(str) >= at.date().isoformat()
+    )
+
+
+def measure_named(name: str) -> Measure:
+    """The catalogue's record of a measure; a wrong name is answered with the nearest."""
+    if name not in CATALOGUE:
+        raise WrongUse(Problem("measure", f"'{name}' is not in the catalogue.", nearest(name, list(CATALOGUE))))
+    return CATALOGUE[name]
+
+
+def fingerprint(folder: Path) -> str:
+    """Hash of what a slice holds; equal content gives an equal hash."""
+    total = hashlib.sha256()
+    for file in sorted(folder.glob("*.*")):
+        total.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
+    return total.hexdigest()

@@ -1,0 +1,163 @@
+"""From an institution's name to released figures: the deliveries, the model, the measures, the slice.
+
+What a run and a desk both need before anything can be shown.
+"""
+
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mi_analysis import disclosure, synthetic
+from mi_analysis.disclosure import Audience, Released
+from mi_analysis.measures import compute
+from mi_analysis.model import audit as audits
+from mi_analysis.model import build as model
+from mi_analysis.model import database
+from mi_analysis.model.audit import Audit, Received
+from mi_analysis.model.deliveries import Finding
+from mi_analysis.parameters import Institution, deliveries_folder, find_institution, load_institution, project_root
+from mi_analysis.workbench.figures import fingerprint
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An institution whose model stands and whose measures are released to one audience."""
+
+    name: str
+    institution: Institution
+    folder: Path
+    audit: Audit
+    released: Released
+    units: pd.DataFrame
+    activities: pd.DataFrame
+    quarantined: pd.DataFrame
+    built: bool
+
+    @property
+    def owners(self) -> dict[str, str]:
+        """Who owes each source."""
+        return {name: source.contract.owner for name, source in self.institution.sources.items()}
+
+    @property
+    def contents(self) -> dict[str, list[str]]:
+        """Which tables each source fills."""
+        return {
+            name: list(dict.fromkeys(fact.table for fact in source.facts))
+            for name, source in self.institution.sources.items()
+        }
+
+    @property
+    def periods(self) -> list[str]:
+        """Months with figures, as ISO first days."""
+        return list(self.audit.periods)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """Everything found, in the keys and in each delivery."""
+        return [*self.audit.findings, *(found for item in self.audit.received for found in item.findings)]
+
+    @property
+    def stopped(self) -> list[str]:
+        """Files left out whole, and sources without a file."""
+        return [item.file for item in self.audit.stopped] + list(self.audit.missing_sources)
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of what was built."""
+        return self.audit.identity
+
+    @property
+    def root(self) -> str:
+        """Code of the institution itself."""
+        return str(self.units.loc[self.units["parent"] == "", "unit"].iloc[0])
+
+    def slice(self, folder: Path, unit: str, activity: str, period: str) -> str:
+        """Write what a notebook about one unit may see, and return its fingerprint.
+
+        A unit's slice holds its own rows and the institution's totals; without a unit it holds all.
+        """
+        audit, released, units, quarantined = self.audit, self.released, self.units, self.quarantined
+        if unit:
+            own = [unit, self.root]
+            released, units, quarantined = released.of_units(own), units[units["unit"].isin(own)], quarantined.head(0)
+            received = tuple(replace(item, **without_others(item)) for item in audit.received)
+            audit = replace(audit, received=received, restated=tuple(row for row in audit.restated if row.unit == unit))
+        folder.mkdir(parents=True, exist_ok=True)
+        released.save(folder)
+        for name, frame in (("units", units), ("activities", self.activities), ("quarantine", quarantined)):
+            frame.to_parquet(folder / f"{name}.parquet", index=False)
+        audit.write(folder / "audit.json")
+        private = {"sources", "deliveries", "crosswalk", "unit_codes", "units"}
+        about = {
+            "name": self.name, "audience": self.released.audience, "unit": unit, "activity": activity, "period": period,
+            "institution": self.institution.model_dump(mode="json", exclude=private), "identity": self.fingerprint, "owners": self.owners,
+            "contents": self.contents,
+        }  # fmt: skip
+        (folder / "slice.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
+        return fingerprint(folder)
+
+
+def prepare(
+    source: str,
+    *,
+    start: Path,
+    deliveries: Path | None = None,
+    audience: Audience = "unit_manager",
+    out: Path | None = None,
+) -> Prepared:
+    """Build the model where it is missing or a delivery is newer, and release its measures.
+
+    Parameters
+    ----------
+    source
+        Name of an institution below ``parameters/``, or its folder.
+    start
+        Folder from which names and relative paths are looked up, upwards.
+    deliveries
+        Folder with the files as received; without it ``MI_DELIVERIES`` or what the institution says.
+    """
+    file = find_institution(source, start)
+    root, name = project_root(file.parent), file.parent.name
+    institution = load_institution(file)
+    lie = deliveries_folder(institution, root, deliveries)
+    folder = (out or root / "outputs") / name
+    if institution.deliveries.made_by == "synthetic" and not any(lie.glob("*")):
+        with tempfile.TemporaryDirectory(dir=made_below(lie.parent)) as half_made:
+            synthetic.make(Path(half_made) / "deliveries")
+            shutil.copytree(Path(half_made) / "deliveries", lie, dirs_exist_ok=True)
+    place = folder / "model"
+    standing = audits.read(place / "audit.json")
+    audit = model.build(
+        institution, name, lie, place,
+        lambda connection, new, as_of: compute.build(connection, institution, new, as_of),
+    )  # fmt: skip
+    with database.open_model(place) as connection:
+        units = connection.execute("select * from units order by valid_from, unit").df()
+        activities = connection.execute("select * from activities order by activity").df()
+        quarantined = connection.execute("select * from quarantine").df()
+    released = disclosure.release(
+        compute.frames(place),
+        audience,
+        institution.privacy,
+        institution.fiscal_year_start,
+        institution.goals_about_staff,
+    )
+    return Prepared(name, institution, folder, audit, released, units, activities, quarantined, standing != audit)
+
+
+def without_others(item: Received) -> dict[str, Any]:
+    """Gaps and control totals of a delivery as counts: their codes, labels and figures may be other units'."""
+    gaps = tuple(replace(gap, code="", near="", value=0.0) for gap in item.gaps)
+    totals = tuple(replace(total, label="", stated=0.0, computed=0.0, difference=0.0) for total in item.control_totals)
+    return {"gaps": gaps, "control_totals": totals}
+
+
+def made_below(folder: Path) -> Path:
+    """The folder, made where it is missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,324 @@
+"""What a report says of a unit: key figures, key messages, the coherent table, goals, staff, the year's end."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from mi_analysis.analysis.basis import Sentence
+from mi_analysis.measures.catalogue import CATALOGUE
+from mi_analysis.model.schema import ALL, NOT_PLACED
+from mi_analysis.reporting.wording import Words
+from mi_analysis.workbench.figures import Figures, measure_named, valid_at
+
+States = dict[tuple[int, str], str]
+"""State of a printed cell, by row number and column."""
+COHERENT = (
+    "registered_hours", "activity_overtime_hours", "actual", "deviation", "unit_cost", "closed", "hours_per_case",
+    "case_days_median", "kept_due_pct", "goal_degree",
+)  # fmt: skip
+"""Columns of the coherent table: staff, economy, operations and strategy on one line per activity."""
+NO_SIGNAL = ("none", "too_short", "hidden")
+
+
+KEY_FIGURES = (
+    "actual", "deviation", "sick_days_per_fte", "overtime_per_fte", "overtime_pay", "received", "closed", "open_cases",
+    "case_days_median", "kept_due_pct", "hours_per_case", "productivity_index",
+)  # fmt: skip
+"""At most twelve on page one (reports-expected); what a unit does not have is left out."""
+NO_CHANGE = ("deviation",)
+"""A change of a signed sum is no per cent of anything."""
+ONLY_WHERE_SET = ("goal_degree", "goal_coverage", "productivity_index", "weighted_output", "planned", "progress_pct")
+"""Of these an activity without goal, standard time or plan is not delivered late: it has none."""
+OF_ONE_ACTIVITY = ("hours_per_case", "unit_cost", "cases_per_fte")
+"""Hours and cases without activity are not each other's."""
+MESSAGE_FIGURES = (
+    "overtime_per_fte",
+    "sick_days_per_fte",
+    "closed",
+    "open_cases",
+    "case_days_median",
+    "kept_due_pct",
+    "hours_per_case",
+)
+STAFF_FIGURES = (
+    "fte", "norm_hours", "sick_days", "sick_days_per_fte", "sick_pct", "child_sick_days", "injury_days", "overtime_hours", "overtime_per_fte",
+    "overtime_pct", "balance_opening", "balance_taken", "balance_paid", "balance_closing", "balance_difference", "flex_balance",
+    "attendance_hours", "registered_hours", "registration_coverage", "direct_share", "auto_share",
+)  # fmt: skip
+UNIT_FIGURES = (
+    "sick_days_per_fte", "overtime_per_fte", "deviation_pct", "closed", "clearance_pct", "hours_per_case", "case_days_median",
+    "kept_due_pct", "goal_degree",
+)  # fmt: skip
+INSTEAD = {"sick_days_per_fte": "sick_days_per_fte_12m"}
+"""Where no single month can be shown, the last twelve months can."""
+
+
+class Summaries(Figures):
+    """Frames ready to be printed, each with the states of its cells."""
+
+    def coherent(self, language: str = "da", window: str = "ytd") -> tuple[pd.DataFrame, dict[tuple[int, str], str]]:
+        """The coherent table: the four domains on one line per activity, with the change since last year.
+
+        "Uden aktivitet" and the total stand last; the total equals the unit's own figures. A measure
+        that the unit has nowhere is left out.
+        """
+        return self.by_activity([name for name in COHERENT if self.has(name, window)], language, window, changes=True)
+
+    def by_activity(
+        self, names: Sequence[str], language: str = "da", window: str = "ytd", *, changes: bool = False
+    ) -> tuple[pd.DataFrame, dict[tuple[int, str], str]]:  # fmt: skip
+        """Measures by activity of the desk's unit, activities with nothing at all left out.
+
+        Returns
+        -------
+        frame, states
+            Column activity (its label), the measures, with ``changes`` also ``<measure>_change`` since
+            the year before: per cent, points for what is per cent itself; states by row and column.
+        """
+        names = [name for name in names if self.has(name, window)]
+        values, found = self.table(names, window)
+        before, then = self.table(names, window, self.last_year)
+        frame = values.copy()
+        for name in names:
+            loose = (values.index == NOT_PLACED) & (name in OF_ONE_ACTIVITY)
+            loose |= (values.index != ALL) & values[name].isna() & (name in ONLY_WHERE_SET)
+            values.loc[loose, name], found.loc[loose, name] = None, "not_applicable"
+            frame[name] = values[name]
+            whole = before[name].where(then[name] != "incomplete").reindex(values.index)  # months lack: no change
+            change = changed(values[name].where(found[name] != "incomplete"), whole, name)
+            if changes and name not in NO_CHANGE and change.notna().any():
+                frame[f"{name}_change"] = change
+        frame.insert(0, "activity", [self.activity_label(code, language) for code in values.index])
+        states: States = {
+            (row, name): str(state) for name in names for row, state in enumerate(found[name]) if state != "value"
+        }  # fmt: skip
+        for name in [f"{name}_change" for name in names if f"{name}_change" in frame]:
+            states |= {(row, name): "not_applicable" for row, gone in enumerate(frame[name].isna()) if gone}
+        return frame.reset_index(drop=True), states
+
+    def key_figures(self, names: Sequence[str] = ()) -> tuple[pd.DataFrame, dict[tuple[int, str], str]]:
+        """A row per measure that the unit has: month, same month last year, year to date, the same last year.
+
+        Returns
+        -------
+        frame, states
+            Columns measure, month, month_last_year, ytd, ytd_last_year, year (only what is delivered for
+            whole years), curve (the last 24 months), signal.
+        """
+        rows: list[dict[str, object]] = []
+        states: States = {}
+        for name in names or [self.shown_instead(name) for name in KEY_FIGURES]:
+            cells = {
+                column: self.value(name, window=window, at=at)
+                for column, window, at in (
+                    ("month", self.window_of(name), self.at), ("month_last_year", self.window_of(name), self.last_year),
+                    ("ytd", "ytd", self.at), ("ytd_last_year", "ytd", self.last_year),
+                )
+            }  # fmt: skip
+            _, reason = self._states.get((self.unit, ALL, self.at, "month", "month", name), ("", ""))
+            if cells["month"][0] is None and reason == "grain":
+                cells["year"] = self.value(name, at=self.at.replace(month=1), grain="year")
+            nothing = all(state in ("missing", "not_applicable") for _, state in cells.values())
+            if nothing or (CATALOGUE[name].domain == "operations" and not self.has_cases):
+                continue
+            states |= {(len(rows), column): state for column, (_, state) in cells.items() if state != "value"}
+            curve = self.series(name, window=self.window_of(name)).set_index("period_start")[name]
+            signal = self.signal(name) if "month" in CATALOGUE[name].windows else "rolling"
+            shown = {column: value for column, (value, _) in cells.items()}
+            rows.append({"measure": name, **shown, "curve": curve, "signal": signal})
+        frame = pd.DataFrame(
+            rows, columns=["measure", "month", "month_last_year", "ytd", "ytd_last_year", "year", "curve", "signal"]
+        )
+        states |= {(row, "year"): "not_applicable" for row in frame.index[frame["year"].isna()]}
+        return frame, states
+
+    def key_messages(self) -> list[Sentence]:
+        """The three things to know: budget, goals, and the clearest change since last year.
+
+        Each has the values of its sentence, its ``tone``, and in ``also`` what follows from it.
+        """
+        changes = self._changes() or self._recent()
+        return [found for found in (self._budget_message(), self._goal_message(), *changes) if found][:3]
+
+    def _budget_message(self) -> Sentence | None:
+        deviation, state = self.value("deviation", window="ytd")
+        share, _ = self.value("deviation_pct", window="ytd")
+        if deviation is None or share is None:
+            return None
+        limits = self.institution.limits
+        budget, _ = self.value("budget", window="ytd")
+        limit = max(limits.deviation_share * abs(budget or 0), limits.deviation_amount)
+        comment = abs(deviation) > limit
+        also = [Sentence("verdict.budget.comment", {"limit_amount": limit})] if comment else []
+        also += [Sentence("message.incomplete", {})] if state == "incomplete" else []
+        key = "verdict.budget.over" if deviation > 0 else "verdict.budget.under"
+        tone = "attention" if comment else "plain"
+        return Sentence(key, {"amount": abs(deviation), "pct": abs(share), "tone": tone, "also": also})
+
+    def _goal_message(self) -> Sentence | None:
+        goals = self.goals()
+        degree, _ = self.value("goal_degree", window="ytd")
+        if not len(goals) or degree is None:
+            return None
+        counts = {str(status): int(n) for status, n in goals["status"].value_counts().items()}
+        tone = "bad" if "not_met" in counts else "attention" if "partly" in counts else "good"
+        values = {"n": len(goals), "counts": counts, "degree": degree, "tone": tone}
+        values["weight"] = float(goals.loc[goals["status"] != "not_assessed", "weight"].sum())
+        return Sentence("message.goals" if len(goals) > 1 else "message.goal", values)
+
+    def _changes(self) -> list[Sentence]:
+        """Signals of the key figures first, then the largest relative changes of the year to date."""
+        found = []
+        for name in MESSAGE_FIGURES:
+            now, state = self.value(name, window="ytd")
+            before, then = self.value(name, window="ytd", at=self.last_year)
+            if now is None or not before or "incomplete" in (state, then):
+                continue
+            signal = self.signal(name)
+            key = "message.change_stock" if CATALOGUE[name].kind == "stock" else "message.change"
+            found.append((signal in NO_SIGNAL, -abs(now / before - 1), changing(key, name, now, before, signal)))
+        return [sentence for *_, sentence in sorted(found, key=lambda item: item[:2])]
+
+    def _recent(self) -> list[Sentence]:
+        """Without a year before: cases in and out to date, and the newest month against the year to date."""
+        flow = {name: self.value(name, window="ytd")[0] for name in ("received", "closed", "open_cases")}
+        found = [Sentence("message.flow", {f"rows_{name}": int(n) for name, n in flow.items() if n is not None})]
+        found = found if self.has_cases and None not in flow.values() else []
+        for name in ("kept_due_pct", "case_days_median", "hours_per_case"):
+            (now, _), (before, _) = self.value(name), self.value(name, window="ytd")
+            if now is not None and before:
+                found.append(changing("message.month", name, now, before, self.signal(name)))
+        return found
+
+    def goals(self, *, unit: str | None = None) -> pd.DataFrame:
+        """Goals of the unit: the newest row of each goal up to the period, with degree (a fraction) and status."""
+        rows = self.released.goals
+        rows = rows[(rows["unit"] == (unit or self.unit)) & (pd.to_datetime(rows["period_start"]) <= self.at)]
+        rows = rows[pd.to_datetime(rows["period_start"]).dt.year == self.at.year]
+        return rows.sort_values("period_start").groupby("goal", as_index=False).last()
+
+    def goal_table(self, language: str = "da") -> tuple[pd.DataFrame, dict[tuple[int, str], str]]:
+        """Goals as they are printed: name, target and result in their own unit, degree in per cent, weight, status."""
+        goals, words = self.goals().reset_index(drop=True), self.words(language)
+        shown = pd.DataFrame({
+            "name": goals["goal"] + " " + goals["name"].fillna(""),
+            "target": [in_goal_unit(row, "target", words) for row in goals.to_dict("records")],
+            "result": [in_goal_unit(row, "result", words) for row in goals.to_dict("records")],
+            "degree": 100 * goals["degree"], "weight": goals["weight"], "status": goals["status"],
+        })  # fmt: skip
+        open_goals = shown.index[shown["status"] == "not_assessed"]
+        states = {(row, column): "not_assessed" for row in open_goals for column in ("result", "degree")}
+        hidden = shown.index[shown["status"] == "hidden"]
+        states |= {(row, column): "hidden" for row in hidden for column in ("result", "degree")}
+        return shown, states | {(row, "weight"): "not_applicable" for row in shown.index[shown["weight"].isna()]}
+
+    def staff_table(self, names: Sequence[str] = ()) -> tuple[pd.DataFrame, dict[tuple[int, str], str]]:
+        """Staff measures of the unit: month, year to date, rolling twelve months; what it does not have is left out."""
+        rows: list[dict[str, object]] = []
+        states: States = {}
+        for name in [name for name in names or STAFF_FIGURES if self.has(name, self.window_of(name))]:
+            cells = {window: self.value(name, window=window) for window in ("month", "ytd", "r12")}
+            states |= {(len(rows), window): state for window, (_, state) in cells.items() if state != "value"}
+            rows.append({"measure": name, **{window: value for window, (value, _) in cells.items()}})
+        return pd.DataFrame(rows, columns=["measure", "month", "ytd", "r12"]), states
+
+    def budget_outlook(self) -> Sentence | None:
+        """The year's end if the rest of the budget is spent as planned."""
+        forecast, _ = self.value("forecast", window="ytd")
+        budget, _ = self.value("budget_year", window="ytd")
+        last_month = (self.institution.fiscal_year_start - 2) % 12 + 1
+        if forecast is None or budget is None or self.at.month == last_month:
+            return None
+        return Sentence("verdict.budget.forecast", {"value_amount": forecast, "budget_amount": budget})
+
+    def units_table(self, names: Sequence[str] = ()) -> tuple[pd.DataFrame, States]:
+        """Units of the lowest level, in order of name, then the institution: a column per measure, year to date."""
+        windows = {name: self.window_of(name, "ytd") for name in names or map(self.in_units_table, UNIT_FIGURES)}
+        names = [name for name, window in windows.items() if self.has(name, window)]
+
+        def told(unit: str) -> bool:
+            return any(self.value(name, unit=unit, window=windows[name])[1] != "missing" for name in names)
+
+        leaves = [unit for unit in self.leaves() if told(unit)]
+        rows: list[dict[str, object]] = []
+        states: States = {}
+        for unit in [*sorted(leaves, key=lambda unit: self.words().sort_key(self.unit_label(unit))), self.root]:
+            cells = {name: self.value(name, unit=unit, window=windows[name]) for name in names}
+            states |= {(len(rows), name): state for name, (_, state) in cells.items() if state != "value"}
+            rows.append({"unit": self.unit_label(unit), **{name: value for name, (value, _) in cells.items()}})
+        return pd.DataFrame(rows, columns=["unit", *names]), states
+
+    def largest_deviations(self, count: int = 10) -> pd.DataFrame:
+        """Units with the largest deviation from budget to date, largest first, either way."""
+        names = ("budget", "actual", "deviation", "deviation_pct")
+        rows = [
+            {"unit": self.unit_label(unit), **{name: self.value(name, unit=unit, window="ytd")[0] for name in names}}
+            for unit in self.leaves()
+        ]  # fmt: skip
+        frame = pd.DataFrame(rows, columns=["unit", *names]).dropna(subset=["deviation"])
+        return frame.loc[frame["deviation"].abs().sort_values(ascending=False).index].head(count).reset_index(drop=True)
+
+    def goals_behind(self, language: str = "da") -> pd.DataFrame:
+        """Goals of the units that are not met: unit, name, target, result, degree, status; the lowest degree first."""
+        rows = [
+            replace(self, unit=unit).goal_table(language)[0].assign(unit=self.unit_label(unit))
+            for unit in self.leaves()
+        ]
+        frame = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=["unit", "status", "degree"])
+        return frame[frame["status"].isin(["partly", "not_met"])].sort_values("degree", ignore_index=True)
+
+    def window_of(self, name: str, wanted: str = "month") -> str:
+        """The window wanted where the measure has it, else its longest."""
+        return wanted if not measure_named(name).inapplicable(ALL, wanted) else CATALOGUE[name].windows[-1]
+
+    def in_units_table(self, name: str) -> str:
+        """The measure that the table of units has in this one's place: months of a small unit are often hidden."""
+        other = INSTEAD.get(name, "")
+        return other if other and self.has(other, self.window_of(other)) else name
+
+    def shown_instead(self, name: str) -> str:
+        """The measure itself, or where it cannot be shown for this month and the year to date, what is shown instead."""
+        other = INSTEAD.get(name, "")
+        hidden = all(self.value(name, window=window)[1] == "hidden" for window in ("month", "ytd"))
+        return other if other and hidden and self.value(other, window=self.window_of(other))[0] is not None else name
+
+    def leaves(self) -> list[str]:
+        """Units valid in the period that have none below them."""
+        valid = self.units[valid_at(self.units, self.at)]
+        return [unit for unit in valid["unit"].unique() if unit not in set(valid["parent"])]
+
+    def children(self) -> list[str]:
+        """Units right below the desk's unit that are valid in the period, in order of name."""
+        rows = self.units[(self.units["parent"] == self.unit) & valid_at(self.units, self.at)]
+        return list(rows.sort_values("name")["unit"])
+
+
+def changed(now: pd.Series, before: pd.Series, name: str) -> pd.Series:
+    """Change of a measure: points of what is per cent, else per cent of what was before (where that is above 0)."""
+    if CATALOGUE[name].unit == "pct":
+        return now - before
+    return 100 * (now / before.where(before > 0) - 1)
+
+
+def changing(key: str, name: str, now: float, before: float, signal: str) -> Sentence:
+    """A sentence on a change; it has a tone where the newest month has a signal and a direction is better."""
+    points, direction = CATALOGUE[name].unit == "pct", CATALOGUE[name].direction
+    change = {"change_points": now - before} if points else {"change": now / before - 1}
+    better = {"higher": "up", "lower": "down"}.get(direction)
+    tone = "plain" if signal in NO_SIGNAL or better is None else "good" if signal.endswith(better) else "attention"
+    values = {"measure": name, "value": now, "before": before, "signal": signal, "tone": tone}
+    return Sentence(key, values | change)
+
+
+def in_goal_unit(row: dict, name: str, words: Words) -> str | None:
+    """A goal's target or result as text: a date, a percentage of a share, or a number with its unit."""
+    day, number, unit = row.get(f"{name}_date"), row.get(name), row.get("goal_unit") or ""
+    if day is not None and not pd.isna(day):
+        return words.date(day, table=True)
+    if number is None or pd.isna(number):
+        return None
+    if unit.startswith("pct"):
+        return words.percent(100 * number)
+    decimals = 0 if float(number).is_integer() else 1
+    return f"{words.number(number, decimals)} {unit}".strip()

@@ -1,0 +1,157 @@
+"""What tests share: where the samples are, and which tests need something this machine may not have."""
+
+import os
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+def _folder(variable: str) -> str:
+    folder = os.environ.get(variable, "")
+    if not folder:
+        return f"{variable} is not set"
+    return "" if Path(folder).is_dir() else f"{variable} names no folder"
+
+
+def _program(*names: str) -> str:
+    return "" if any(map(shutil.which, names)) else f"no {names[0]} found"
+
+
+def _pango() -> str:
+    try:
+        import weasyprint  # noqa: F401
+    except (ImportError, OSError) as error:
+        return f"weasyprint or Pango is missing ({type(error).__name__})"
+    return ""
+
+
+# marker -> its name in the closing line, and what is missing for it here ("" when nothing is)
+NEEDS: dict[str, tuple[str, Callable[[], str]]] = {
+    "real_data": ("real data", lambda: _folder("MI_REAL_DATA")),
+    "shared": ("shared reference cases", lambda: _folder("MI_SHARED")),
+    "browser": ("browser", lambda: _program("chromium", "chromium-browser", "google-chrome", "msedge")),
+    "pango": ("Pango", _pango),
+    "postgresql": ("PostgreSQL", lambda: _program("postgres", "pg_ctl")),
+    "java": ("Java", lambda: _program("java")),
+}
+
+
+@cache
+def missing(marker: str) -> str:
+    """Name and reason, when this machine lacks what the marker asks for."""
+    name, find = NEEDS[marker]
+    reason = find()
+    return f"{name} ({reason})" if reason else ""
+
+
+def require(marker: str) -> None:
+    """Skip the test when its need is not met; fail it where everything has to be there."""
+    lack = missing(marker)
+    if lack and os.environ.get("MI_REQUIRE_ALL") == "1":
+        pytest.fail(f"MI_REQUIRE_ALL is set, so nothing may be missing, but this is: {lack}.", pytrace=False)
+    if lack:
+        pytest.skip(lack)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the tests that take hours, too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "long: takes long; runs only with --long")
+    for marker, (name, _) in NEEDS.items():
+        config.addinivalue_line("markers", f"{marker}: needs {name}; skipped where it is missing")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("long") and not item.config.getoption("--long"):
+        pytest.skip("long (run with --long)")
+    for marker in NEEDS:
+        if item.get_closest_marker(marker):
+            require(marker)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Count the skips by reason in one line."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
+    if reasons:
+        terminalreporter.write_line(
+            "Skipped: " + ", ".join(f"{n} {reason}" for reason, n in reasons.most_common()) + "."
+        )
+
+
+@pytest.fixture(autouse=True)
+def _figures_are_closed() -> Iterator[None]:
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+
+
+@dataclass(frozen=True)
+class SmallAgency:
+    """Eksempelstyrelsen with ten offices over 13 months: a project of its own, what is true of it, and its model."""
+
+    root: Path
+    truth: Any
+    prepared: Any
+
+
+@pytest.fixture(scope="session")
+def small_agency(tmp_path_factory: pytest.TempPathFactory) -> SmallAgency:
+    """Made and built once; look, do not touch."""
+    from mi_analysis import synthetic
+    from mi_analysis.workbench import prepare
+
+    root = tmp_path_factory.mktemp("agency")
+    shutil.copytree(HERE.parent / "parameters" / "example", root / "parameters" / "example")
+    truth = synthetic.make(root / "outputs" / "example" / "deliveries", units=10, months=13)
+    return SmallAgency(root, truth, prepare("example", start=root))
+
+
+@pytest.fixture(scope="session")
+def project() -> Path:
+    """The project's folder."""
+    return HERE.parent
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """Invented exports of Danish systems; expected.json holds the right answers."""
+    return HERE / "samples"
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """Cases with known answers, a folder each with case.json."""
+    return HERE / "reference"
+
+
+@pytest.fixture(scope="session")
+def glossary() -> Path:
+    """Words in Danish and English, with what they mean."""
+    return HERE / "glossary.csv"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data sets."""
+    require("real_data")
+    return Path(os.environ["MI_REAL_DATA"]).resolve()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with the reference cases that are not the project's to pass on."""
+    require("shared")
+    return Path(os.environ["MI_SHARED"]).resolve()

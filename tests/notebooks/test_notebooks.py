@@ -1,0 +1,100 @@
+"""Each notebook runs from top to bottom on the example agency and gives a whole report, in both languages."""
+
+import html
+import re
+from pathlib import Path
+
+import papermill
+import pytest
+
+from mi_analysis import synthetic
+from mi_analysis.reporting import export, workbook
+from mi_analysis.workbench import prepare
+
+NOTEBOOKS = sorted(file.stem for file in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+LANGUAGES = {"00_start_here": "da", "01_delivery_quality": "da", "02_unit_report": "en", "08_institution_report": "da"}
+"""Language each is run in; the two catalogues have the same keys, which another test holds."""
+
+
+def words_of(page: str) -> str:
+    """What a reader sees of a page, without style and markup."""
+    body = re.sub(r"<style.*?</style>", " ", page, flags=re.DOTALL)
+    return html.unescape(re.sub(r"<[^>]+>", " ", body))
+
+
+@pytest.fixture(scope="session")
+def example(project, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("example")
+    synthetic.make(folder / "deliveries", units=10, months=25)
+    return prepare(
+        "example", start=project, deliveries=folder / "deliveries", audience="internal", out=folder / "outputs"
+    )
+
+
+@pytest.fixture(scope="session", params=NOTEBOOKS)
+def executed(request, project, example, tmp_path_factory):
+    """A notebook's name and its executed copy, on the slice that a run would give it."""
+    folder = tmp_path_factory.mktemp(request.param)
+    unit = "2110" if request.param == "02_unit_report" else ""
+    data = example.slice(folder / "slice", unit, "", example.periods[-1])
+    given = {"source": str(folder / "slice"), "unit": unit, "language": LANGUAGES.get(request.param, "da")}
+    taken = papermill.inspect_notebook(str(project / "notebooks" / f"{request.param}.ipynb"))
+    notebook = papermill.execute_notebook(
+        project / "notebooks" / f"{request.param}.ipynb", None, {name: given[name] for name in taken if name in given},
+        kernel_name="python3", progress_bar=False, cwd=project / "notebooks",
+    )  # fmt: skip
+    return request.param, notebook, data
+
+
+def test_a_notebook_gives_a_whole_report(executed):
+    name, notebook, _ = executed
+
+    page = export.html(notebook, language=LANGUAGES.get(name, "da"), title=name, stamp={"report": name})
+
+    assert page.count("<h1") == 1
+    assert re.findall(r"<img(?![^>]*\salt=\"[^\"]+\")", page) == []
+    assert not re.search(r"(src|href)=\"(?!#|data:)", page)
+    assert "Traceback" not in page
+    assert "Warning" not in words_of(page)
+
+
+def test_a_report_carries_the_stamp_of_its_data(executed):
+    name, notebook, data = executed
+
+    stamps = [output["stamp"] for output in export.outputs(notebook) if "stamp" in output]
+
+    assert len(stamps) == 1
+    assert data.startswith(stamps[0]["data"])
+    assert stamps[0]["unit"] == ("2110" if name == "02_unit_report" else stamps[0]["unit"])
+
+
+def test_no_key_is_printed_where_words_belong(executed):
+    name, notebook, _ = executed
+
+    text = words_of(export.html(notebook, language=LANGUAGES.get(name, "da"), title=name, stamp={}))
+
+    raw = re.findall(r"\b(?:finding|measure|verdict|caption|column|state)\.[a-z_]+", text)
+    assert raw == []
+    assert not re.search(r"\{[a-z_]+\}|\bnan\b|\bNone\b|\bNaT\b", text)
+
+
+def test_every_table_of_a_report_is_in_its_workbook(executed, example):
+    from datetime import date
+    from io import BytesIO
+
+    from openpyxl import load_workbook
+
+    from mi_analysis.reporting.wording import Words
+
+    name, notebook, _ = executed
+    tables = [
+        output
+        for output in export.outputs(notebook)
+        if output.get("kind") in ("table", "figure") and output.get("rows")
+    ]
+
+    book = load_workbook(
+        BytesIO(workbook.workbook(notebook, Words(LANGUAGES.get(name, "da")), title=name, created=date(2026, 1, 13)))
+    )
+
+    assert len(book.sheetnames) >= len({table["key"] for table in tables})

@@ -1,0 +1,79 @@
+import re
+
+import pandas as pd
+
+from mi_analysis.reporting.sentences import said
+from mi_analysis.reporting.standard import by_measure, down, goals, numbers, year_figures
+from mi_analysis.reporting.wording import Words
+
+DA, EN = Words("da"), Words("en")
+
+
+def text_of(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+
+
+def test_measures_stand_under_their_perspective_with_the_change_in_per_cent_or_points() -> None:
+    frame = pd.DataFrame({
+        "activity": ["Tilsyn", "I alt"], "closed": [10.0, 12.0], "closed_change": [5.0, -2.5],
+        "kept_due_pct": [90.0, 88.0], "kept_due_pct_change": [1.5, -1.0], "actual": [1_000_000.0, 2_000_000.0],
+    })  # fmt: skip
+
+    shown = by_measure(frame, {}, "T", DA, key="t", first="activity")
+
+    text = text_of(shown.html)
+    assert re.findall(r'colgroup" colspan="(\d)">([^<]+)<', shown.html) == [("2", "Drift"), ("1", "Økonomi")]
+    assert "10 +5,0 pct." in text
+    assert "90,0 +1,5 pct.point" in text
+    assert "Anm.: Lille skrift: ændring fra samme periode året før." in text
+
+
+def test_a_column_that_is_hidden_throughout_is_named_under_the_table_and_not_printed() -> None:
+    frame = pd.DataFrame({"activity": ["Tilsyn"], "closed": [10.0], "sick_days": [None]})
+
+    shown = by_measure(frame, {(0, "sick_days"): "hidden"}, "T", DA, key="t", first="activity")
+
+    assert [column["name"] for column in shown.columns] == ["activity", "closed"]
+    assert text_of(shown.html).endswith("Anm.: Skjult af diskretionshensyn: sygedage.")
+
+
+def test_a_measure_that_is_hidden_in_every_window_is_named_under_the_table() -> None:
+    frame = pd.DataFrame(
+        {"measure": ["fte", "sick_days"], "month": [12.0, None], "ytd": [12.5, None], "r12": [None, None]}
+    )
+    states = {(1, "month"): "hidden", (1, "ytd"): "hidden"}
+
+    shown = down(frame, states, ["month", "ytd", "r12"], "T", EN, key="t")
+
+    assert [row[0] for row in shown.rows] == ["fte"]
+    assert [column["name"] for column in shown.columns] == ["measure", "month", "ytd"]
+    assert text_of(shown.html).endswith("Note: Hidden to protect individuals: sick days.")
+
+
+def test_what_is_not_there_gives_no_table() -> None:
+    assert goals(pd.DataFrame(), {}, DA) is None
+    assert year_figures(pd.DataFrame({"measure": ["closed"], "year": [float("nan")]}), 2025, DA) is None
+
+
+def test_a_blank_of_a_plain_table_is_not_applicable_and_not_undelivered() -> None:
+    frame = pd.DataFrame({"file": ["a.csv"], "read": [1234], "mapped": [None]})
+
+    shown = numbers(frame, {"file": ""}, ("read", "mapped"), "T", DA, key="t", mapped="percent")
+
+    assert shown.states == ({"row": 0, "column": "mapped", "state": "not_applicable"},)
+    assert "1.234" in text_of(shown.html)
+
+
+def test_sentences_carry_their_tone_and_what_follows_from_them() -> None:
+    over = ("verdict.budget.over", {"amount": 200_000, "pct": 12.0, "tone": "attention",
+                                    "also": [("verdict.budget.comment", {"limit_amount": 100_000})]})  # fmt: skip
+    goal = (
+        "message.goals",
+        {"n": 3, "counts": {"met": 2, "partly": 1}, "degree": 99.4, "weight": 80.0, "tone": "good"},
+    )
+
+    assert said([over, goal], DA) == [
+        ("attention", "Merforbrug på 200 t.kr. (12,0 pct.) ÅTD i forhold til det periodiserede budget. "
+                      "Der skal gives en afvigelsesforklaring, fordi afvigelsen overstiger 100 t.kr."),
+        ("good", "3 mål: 2 opfyldt, 1 delvist opfyldt. Den vægtede målopfyldelse er 99,4 pct., beregnet på de 80 point, der er opgjort."),
+    ]  # fmt: skip

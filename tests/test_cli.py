@@ -1,0 +1,262 @@
+"""The command: exit status, messages without tracebacks, help that fits a screen and needs nothing heavy."""
+
+import json
+import re
+import subprocess
+import sys
+from concurrent.futures import Executor, Future
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import nbformat
+import pandas as pd
+import pytest
+
+from mi_analysis import cli
+from mi_analysis.batch import run as batch
+from mi_analysis.batch.worker import Result, Work
+from mi_analysis.parameters import Institution
+from mi_analysis.workbench import preparation
+
+RUN = (
+    "reports:\n  - notebook: unit_report\n    matrix: { unit: { level: kontor }, period: { grain: month, last: 1 } }\n"
+)
+CELL = 'source: str = ""\nunit: str = ""\nperiod: str = ""'
+ACCOUNT = SimpleNamespace(read=10, used=8, quarantined=1, dropped={"total": 1})
+GAP = SimpleNamespace(
+    source="tid",
+    table="hours",
+    key="activity",
+    code="X1",
+    reason="unknown",
+    rows=2,
+    value=14.8,
+    measure="hours",
+    near="X2",
+)
+
+
+class Immediate(Executor):
+    """Makes every report at once, but for those of a unit that fails."""
+
+    def __init__(self, workers: int, fails: str = "") -> None:
+        self.fails = fails
+
+    def submit(self, _, work: Work):
+        future = Future()
+        failed = work.expected["unit"] == self.fails
+        message = "cell 3: KeyError: 'x'" if failed else ""
+        future.set_result(Result(work.key, "failed" if failed else "made", 1, 1, 1, [], message, message))
+        return future
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project whose deliveries are read already."""
+    notebooks, parameters = tmp_path / "notebooks", tmp_path / "parameters" / "x"
+    notebooks.mkdir()
+    parameters.mkdir(parents=True)
+    book = nbformat.v4.new_notebook()
+    book.cells = [nbformat.v4.new_code_cell(CELL, metadata={"tags": ["parameters"]})]
+    nbformat.write(book, notebooks / "unit_report.ipynb")
+    (parameters / "monthly.yaml").write_text(RUN)
+    units = pd.DataFrame(
+        [("S", "Styrelsen", "", "", "0001-01-01", "9999-12-31")]
+        + [(code, f"Enhed {code}", "S", "kontor", "0001-01-01", "9999-12-31") for code in ("07", "09")],
+        columns=["unit", "name", "parent", "level", "valid_from", "valid_to"],
+    )
+    received = SimpleNamespace(
+        source="tid",
+        file="tid.csv",
+        account=ACCOUNT,
+        mapped_share=lambda: 0.75,
+        stopped=False,
+        findings=(),
+        gaps=(GAP,),
+        extracted_at=None,
+    )
+    audit = SimpleNamespace(as_of="2025-03-31", received=(received,), usable=True, missing_sources=(), findings=[])
+    prepared = SimpleNamespace(
+        folder=tmp_path / "outputs" / "x", units=units, activities=pd.DataFrame(columns=["activity", "name"]),
+        periods=["2025-03-01"], fingerprint="f" * 64, stopped=[], audit=audit, findings=[],
+        slice=lambda folder, unit, activity, period: unit,
+        institution=Institution.model_validate({"name": {"da": "E", "en": "E"}, "deliveries": {"folder": "d"}, "sources": {}}),
+    )  # fmt: skip
+    monkeypatch.setattr(preparation, "prepare", lambda *_, **__: prepared)
+    monkeypatch.setattr(batch, "run", partial(batch.run, executor=Immediate))
+    monkeypatch.chdir(tmp_path)
+    return prepared
+
+
+def mi(capsys, *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(list(arguments))
+    said = capsys.readouterr()
+    return ended.value.code, re.sub(r"Took \d+ s", "Took 0 s", said.out), said.err
+
+
+def finding(severity: str) -> SimpleNamespace:
+    return SimpleNamespace(key="not.in.words", severity=severity, values={"column": "Timer"})
+
+
+def test_a_run_ends_with_counts_and_the_index(project, capsys):
+    status, out, err = mi(capsys, "run", "parameters/x/monthly.yaml")
+
+    lines = out.splitlines()
+    assert (status, err) == (0, "")
+    assert lines[:2] == ["1/2 made 2025-03 07/unit_report (1.0 s)", "2/2 made 2025-03 09/unit_report (1.0 s)"]
+    assert lines[2:] == ["Reports: 2 made. Took 0 s.", "Index: outputs/x/monthly/2025-03/1/index.html"]
+
+
+def test_failures_are_told_with_the_command_to_try_again(project, capsys, monkeypatch):
+    monkeypatch.setattr(batch, "run", partial(batch.run, executor=partial(Immediate, fails="09")))
+
+    status, out, _ = mi(capsys, "run", "parameters/x/monthly.yaml", "--only", "unit=07,09")
+
+    assert status == 1
+    assert out.splitlines()[2:] == [
+        "Reports: 1 made, 1 failed. Took 0 s.",
+        "Failed:",
+        "  09/unit_report  cell 3: KeyError: 'x'  (outputs/x/monthly/2025-03/1/09/unit_report.log)",
+        "Try again: mi run parameters/x/monthly.yaml --retry --only unit=07,09",
+        "Index: outputs/x/monthly/2025-03/1/index.html",
+    ]
+
+
+def test_json_gives_one_event_a_line(project, capsys):
+    _, out, _ = mi(capsys, "run", "parameters/x/monthly.yaml", "--json")
+
+    events = [json.loads(line) for line in out.splitlines()]
+    assert [event["event"] for event in events] == ["begin", "report", "report", "end"]
+    assert events[-1]["counts"] == {"made": 2}
+    assert events[-1]["exit_status"] == 0
+
+
+def test_a_breach_gives_reservations_and_strict_starts_nothing(project, capsys):
+    project.audit.findings.append(finding("stop"))
+
+    assert mi(capsys, "run", "parameters/x/monthly.yaml")[0] == 4
+    status, _, err = mi(capsys, "run", "parameters/x/monthly.yaml", "--strict", "--force")
+    assert (status, err) == (3, "not.in.words: column Timer\nNothing was started.\n")
+
+
+def test_without_a_usable_delivery_nothing_is_started(project, capsys):
+    project.audit.usable = False
+
+    status, out, err = mi(capsys, "run", "parameters/x/monthly.yaml")
+
+    assert (status, out, err) == (3, "", "No delivery could be used.\nNothing was started.\n")
+    assert not project.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "parameters/x/montly.yaml"], "parameters/x/montly.yaml: is not there. Nearest: monthly.yaml.\n"),
+        (
+            ["run", "parameters/x/monthly.yaml", "--only", "unit=70"],
+            '--only unit=70: no report has the unit "70". Known: 07, 09.\n',
+        ),
+        (
+            ["plan", "parameters/x/monthly.yaml", "--only", "enhed=07"],
+            '--only enhed=07: "enhed" is nothing a report has. Write unit=07,09.\n',
+        ),
+    ],
+)
+def test_wrong_use_ends_with_2_and_one_line_per_problem(project, capsys, arguments, message):
+    status, out, err = mi(capsys, *arguments)
+
+    assert (status, out, err) == (2, "", message)
+
+
+def test_a_misspelt_option_is_told_with_the_right_one(capsys):
+    status, _, err = mi(capsys, "run", "x.yaml", "--forse")
+
+    assert status == 2
+    assert "No such option '--forse'." in err.replace("No such option: --forse", "No such option '--forse'.")
+
+
+def test_what_nobody_foresaw_shows_no_traceback(project, capsys, monkeypatch):
+    def broken(*_, **__):
+        raise ValueError("odd")
+
+    monkeypatch.setattr(preparation, "prepare", broken)
+
+    status, out, err = mi(capsys, "check", "x")
+
+    log = Path("outputs/mi-error.log").absolute()
+    assert (status, out) == (1, "")
+    assert err == f"Something unforeseen: ValueError: odd. Details are in {log}.\n"
+    assert "Traceback" in log.read_text()
+
+
+def test_an_interrupt_before_the_reports_ends_with_130(project, capsys, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(preparation, "prepare", interrupted)
+
+    assert mi(capsys, "run", "parameters/x/monthly.yaml") == (
+        130,
+        "",
+        "\nStopped. The same command goes on where it was.\n",
+    )
+
+
+def test_a_plan_tells_states_and_where_values_come_from_and_makes_nothing(project, capsys):
+    status, out, _ = mi(capsys, "plan", "parameters/x/monthly.yaml")
+
+    assert status == 0
+    assert out.splitlines() == [
+        "2025-03: version 1 would be written",
+        "  ready  07/unit_report  new",
+        "  ready  09/unit_report  new",
+        "",
+        "Values of unit_report:",
+        "  unit: from the matrix",
+        "  period: from the matrix",
+    ]
+    assert not project.folder.exists()
+
+
+def test_check_prints_the_account_of_every_delivery(project, capsys, monkeypatch):
+    rows = [("tid.csv", "Timer", "not_a_number", 1)]
+    connection = SimpleNamespace(execute=lambda _: SimpleNamespace(fetchall=lambda: rows), close=lambda: None)
+    monkeypatch.setattr("mi_analysis.model.database.open_model", lambda _: connection)
+    project.audit.findings.append(finding("warn"))
+
+    status, out, _ = mi(capsys, "check", "x")
+
+    assert status == 0
+    assert out.splitlines() == [
+        "E: 1 deliveries, as of 2025-03-31",
+        "Delivery  File     Read  Used  Aside  Dropped  With partner",
+        "tid       tid.csv    10     8      1        1         75.0%",
+        "",
+        "Findings:",
+        "  warn: not.in.words: column Timer",
+        "",
+        "Codes without a partner:",
+        "  tid  hours  activity X1  unknown  2 rows  14.80 hours  near: X2",
+        "",
+        "Put aside:",
+        "  tid.csv  Timer  not_a_number  1",
+    ]
+
+
+@pytest.mark.parametrize("verb", [[], ["check"], ["plan"], ["run"]])
+def test_help_fits_a_screen_and_has_an_example(capsys, verb):
+    status, out, _ = mi(capsys, *verb, "--help")
+
+    assert status == 0
+    assert len(out.splitlines()) <= 40
+    assert "Example:  mi " in out
+
+
+def test_help_loads_nothing_heavy():
+    code = "import sys, mi_analysis.cli; print([m for m in ('pandas', 'pydantic', 'duckdb', 'papermill') if m in sys.modules])"
+
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert said.stdout == "[]\n"
