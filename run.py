@@ -87,7 +87,9 @@ def lock(rest):
         "--no-annotate",
         "-q",
     ]
-    for target in (["--group", "build", "-o", REPORT], ["--group", "dev", "-c", REPORT, "-o", DEVELOP]):
+    report = ["--group", "build", "-o", REPORT]
+    develop = ["--group", "dev", "--extra", "pdf", "--extra", "dask", "-c", REPORT, "-o", DEVELOP]
+    for target in (report, develop):
         if subprocess.call(resolve + target + rest, stdout=subprocess.DEVNULL):
             raise Stop(f"{target[-1]} could not be made; the reason stands above.")
     print(f"Wrote {REPORT} and {DEVELOP}.")
