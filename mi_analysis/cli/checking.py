@@ -1,0 +1,84 @@
+"""`mi check`: read the deliveries and say what was found."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mi_analysis.cli.shared import (
+    EXIT_STATUS,
+    FINE,
+    NO_DELIVERY,
+    RESERVATIONS,
+    aligned,
+    breaches,
+    cli,
+    deliveries_option,
+    out_option,
+    section,
+)
+
+if TYPE_CHECKING:
+    from mi_analysis.workbench.preparation import Prepared
+
+
+@cli.command(epilog=f"\b\nExample:  mi check example\n\n{EXIT_STATUS}")
+@click.argument("institution")
+@deliveries_option
+@out_option
+@click.option("--strict", is_flag=True, help="Exit with 3 on any breach of what was agreed.")
+def check(institution: str, deliveries: Path | None, out: Path | None, strict: bool) -> None:
+    """Read the deliveries of INSTITUTION, build the model, and say what was found.
+
+    Prints every delivery with its rows read, used, put aside and dropped, the findings, the codes
+    that found no partner, and what was put aside and why. Runs no notebook.
+    """
+    from mi_analysis.workbench.preparation import prepare
+
+    prepared = prepare(institution, start=Path.cwd(), deliveries=deliveries, out=out)
+    for line in check_lines(prepared):
+        click.echo(line)
+    if not prepared.audit.usable or (strict and breaches(prepared)):
+        raise SystemExit(NO_DELIVERY)
+    raise SystemExit(RESERVATIONS if prepared.stopped else FINE)
+
+
+def check_lines(prepared: "Prepared") -> Iterator[str]:
+    """What `mi check` says."""
+    from mi_analysis.batch.index import finding_text, remarks
+    from mi_analysis.model.database import open_model
+    from mi_analysis.reporting.wording import Words
+
+    audit, words = prepared.audit, Words("en")
+    yield f"{prepared.institution.name.en}: {len(audit.received)} deliveries, as of {audit.as_of or 'unknown'}"
+    rows: list[tuple[str, ...]] = [("Delivery", "File", "Read", "Used", "Aside", "Dropped", "With partner", "")]
+    for item in audit.received:
+        numbers = (item.account.read, item.account.used, item.account.quarantined, sum(item.account.dropped.values()))
+        share = item.mapped_share()
+        mapped = "" if share is None else f"{share:.1%}"
+        rows.append((item.source, item.file, *(f"{n:,}" for n in numbers), mapped, "stopped" if item.stopped else ""))
+    yield from aligned(rows)
+    yield from (f"Not delivered: {source}" for source in audit.missing_sources)
+    found = [f"  {remark['severity']}: {finding_text(remark, words)}" for remark in remarks(prepared)]
+    yield from section("Findings", found)
+    gaps: dict[tuple[str, ...], list[float]] = {}
+    for item in audit.received:
+        for gap in item.gaps:
+            total = gaps.setdefault(
+                (gap.source, gap.table, gap.key, gap.code, gap.reason, gap.measure, gap.near), [0, 0]
+            )
+            total[0] += gap.rows
+            total[1] += gap.value
+    rows = [(f"  {source}", table, f"{key} {code or '(blank)'}", reason, f"{n:,.0f} rows", f"{value:,.2f} {measure}",
+             f"near: {near}" if near else "")
+            for (source, table, key, code, reason, measure, near), (n, value) in sorted(gaps.items())]  # fmt: skip
+    yield from section("Codes without a partner", aligned(rows) if rows else ())
+    with contextlib.closing(open_model(prepared.folder / "model")) as connection:
+        query = 'select delivery, "column", reason, count(*) from quarantine group by all order by 1, 4 desc, 2, 3'
+        aside = [
+            (f"  {delivery}", column, reason, f"{n:,}")
+            for delivery, column, reason, n in connection.execute(query).fetchall()
+        ]
+    yield from section("Put aside", aligned(aside) if aside else ())
