@@ -1,4 +1,4 @@
-"""Institution and run files: what a person writes, as frozen, checked records.
+"""The institution file: what a person writes of an institution, as frozen, checked records; `run_file` has the other.
 
 A YAML scalar stays text until the declared type casts it. All problems of a file are told at once.
 """
@@ -10,7 +10,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mi_analysis.yaml_text import Date, FileRecord, Number, Pattern, Period, Problem, Record, WrongUse, load, nearest
+from mi_analysis.yaml_text import (
+    Date,
+    FileRecord,
+    Number,
+    Pattern,
+    Problem,
+    Record,
+    WrongUse,
+    load,
+    nearest,
+)
 
 __all__ = ["Problem", "WrongUse", "nearest"]
 
@@ -199,62 +209,6 @@ class Institution(FileRecord):
     executor: str = "processes"
 
 
-class UnitsOfLevel(Record):
-    level: str
-
-
-class LastPeriods(Record):
-    """The last delivered periods; of quarters and years, the last whole ones."""
-
-    grain: Grain = "month"
-    last: Annotated[int, Field(ge=1)] = 1
-
-
-class Matrix(Record):
-    """Always the product. A dimension that is left out is not a parameter of the report."""
-
-    unit: UnitsOfLevel | Literal["all"] | list[str] | None = None
-    activity: Literal["all"] | list[str] | None = None
-    period: LastPeriods | list[Period] | None = None
-
-
-class Reports(Record):
-    """One notebook over a matrix."""
-
-    notebook: str
-    matrix: Matrix = Matrix()
-
-
-class Change(Record):
-    """Other values for some reports, with the reason."""
-
-    when: dict[str, list[str]]  # notebook, unit, activity, period -> values; all must match
-    set: dict[str, str | list[str]]
-    because: str
-
-
-class LeaveOut(Record):
-    """Reports that are not made, with the reason."""
-
-    because: str
-    notebook: list[str] = []
-    unit: list[str] = []
-    activity: list[str] = []
-    period: list[str] = []
-
-
-class RunFile(FileRecord):
-    """Everything a run file says: which notebooks over which matrix, with which values."""
-
-    reports: Annotated[list[Reports], Field(min_length=1)]
-    language: Language = "da"
-    audience: Audience = "internal"
-    formats: list[Literal["html", "xlsx"]] = ["html"]
-    defaults: dict[str, str | list[str]] = {}
-    change: list[Change] = []
-    leave_out: list[LeaveOut] = []
-
-
 # --- from file to record -------------------------------------------------------------------------------------------
 
 
@@ -270,17 +224,6 @@ def load_institution(path: Path) -> Institution:
     if problems := [*_reference_problems(institution), *_share_problems(institution)]:
         raise WrongUse(*problems)
     return institution
-
-
-def load_run(path: Path) -> RunFile:
-    """Read a run file; ``language``, ``audience`` and ``formats`` among its defaults are the whole run's.
-
-    Raises
-    ------
-    WrongUse
-        With every problem of the file.
-    """
-    return load(path, RunFile, lift={"defaults": ("language", "audience", "formats")})
 
 
 def project_root(start: Path) -> Path:

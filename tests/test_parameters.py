@@ -4,15 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mi_analysis.parameters import (
-    LastPeriods,
-    UnitsOfLevel,
-    WrongUse,
-    deliveries_folder,
-    find_institution,
-    load_institution,
-    load_run,
-)
+from mi_analysis.parameters import WrongUse, deliveries_folder, find_institution, load_institution
+from mi_analysis.run_file import LastPeriods, UnitsOfLevel, load_run
 
 INSTITUTION = """\
 name: {da: Eksempelstyrelsen, en: The Example Agency}
@@ -170,6 +163,20 @@ def test_a_missing_run_file_is_told_with_the_nearest(tmp_path):
     told = problems(tmp_path / "parameters" / "x" / "montly.yaml", load_run)
 
     assert told == ["parameters/x/montly.yaml: is not there. Nearest: monthly.yaml."]
+
+
+def test_another_file_named_as_run_file_is_one_problem_with_the_run_files_beside_it(tmp_path):
+    written(tmp_path, "", "monthly.yaml")
+    folder = written(tmp_path, "name: X", "institution.yaml").parent
+    notebook = tmp_path / "02_unit_report.ipynb"
+    notebook.write_text("{}")
+
+    assert problems(folder / "institution.yaml", load_run) == [
+        "parameters/x/institution.yaml: is no run file. Beside it: monthly.yaml."
+    ]
+    assert problems(notebook, load_run) == [
+        "02_unit_report.ipynb: is no run file. Run files lie in the institution's folder below parameters/."
+    ]
 
 
 def test_a_run_file_named_without_its_folder_is_found_for_the_asker(tmp_path, monkeypatch):

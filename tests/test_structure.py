@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 PACKAGE = "mi_analysis"
-FLOW = ("yaml_text", "parameters", "model", "measures", "disclosure", "workbench", "batch", "cli")
+FLOW = ("yaml_text", "parameters", "run_file", "model", "measures", "disclosure", "workbench", "batch", "cli")
 BESIDE = {  # rooms beside the flow, and all of ours that they may import
     "analysis": ("analysis", "measures.catalogue"),
     "reporting": ("reporting", "analysis", "measures.catalogue"),

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from mi_analysis.batch.notebook import Notebook, cast, read_notebook
-from mi_analysis.parameters import LastPeriods, Problem, Reports, RunFile, UnitsOfLevel, WrongUse, nearest
+from mi_analysis.parameters import Problem, WrongUse, nearest
+from mi_analysis.run_file import LastPeriods, Reports, RunFile, UnitsOfLevel
 from mi_analysis.yaml_text import At
 
 DIMENSIONS = ("unit", "activity", "period")

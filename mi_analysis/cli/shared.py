@@ -34,7 +34,8 @@ out_option = click.option(
 def opened(runfile: Path, deliveries: Path | None, out: Path | None) -> "tuple[Plan, Prepared, Path]":
     """Read a run file, bring the model up to date, and plan; the folder of the run's outputs."""
     from mi_analysis.batch.plan import Facts, file_name, make_plan
-    from mi_analysis.parameters import load_run, project_root
+    from mi_analysis.parameters import project_root
+    from mi_analysis.run_file import load_run
     from mi_analysis.workbench.preparation import prepare
 
     run_file = load_run(runfile)

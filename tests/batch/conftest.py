@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from mi_analysis.batch.plan import Facts, make_plan
-from mi_analysis.parameters import Institution, load_run
+from mi_analysis.parameters import Institution
+from mi_analysis.run_file import load_run
 
 PARAMETERS = 'source: str = "example"\nunit: str = ""\nperiod: str = ""\nlimit: float = 0.1\nlanguage: str = "da"'
 

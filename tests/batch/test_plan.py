@@ -3,7 +3,8 @@
 import pytest
 
 from mi_analysis.batch.plan import Facts, UnitFact, days, file_name
-from mi_analysis.parameters import LastPeriods, WrongUse
+from mi_analysis.parameters import WrongUse
+from mi_analysis.run_file import LastPeriods
 
 RUN = """\
 reports:

@@ -1,0 +1,86 @@
+"""The run file: which notebooks over which matrix, with which values, as frozen, checked records."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mi_analysis.parameters import Audience, Grain, Language
+from mi_analysis.yaml_text import FileRecord, Period, Problem, Record, WrongUse, load, shown_path
+
+
+class UnitsOfLevel(Record):
+    """All units of one level."""
+
+    level: str
+
+
+class LastPeriods(Record):
+    """The last delivered periods; of quarters and years, the last whole ones."""
+
+    grain: Grain = "month"
+    last: Annotated[int, Field(ge=1)] = 1
+
+
+class Matrix(Record):
+    """Always the product. A dimension that is left out is not a parameter of the report."""
+
+    unit: UnitsOfLevel | Literal["all"] | list[str] | None = None
+    activity: Literal["all"] | list[str] | None = None
+    period: LastPeriods | list[Period] | None = None
+
+
+class Reports(Record):
+    """One notebook over a matrix."""
+
+    notebook: str
+    matrix: Matrix = Matrix()
+
+
+class Change(Record):
+    """Other values for some reports, with the reason."""
+
+    when: dict[str, list[str]]  # notebook, unit, activity, period -> values; all must match
+    set: dict[str, str | list[str]]
+    because: str
+
+
+class LeaveOut(Record):
+    """Reports that are not made, with the reason."""
+
+    because: str
+    notebook: list[str] = []
+    unit: list[str] = []
+    activity: list[str] = []
+    period: list[str] = []
+
+
+class RunFile(FileRecord):
+    """Everything a run file says: which notebooks over which matrix, with which values."""
+
+    reports: Annotated[list[Reports], Field(min_length=1)]
+    language: Language = "da"
+    audience: Audience = "internal"
+    formats: list[Literal["html", "xlsx"]] = ["html"]
+    defaults: dict[str, str | list[str]] = {}
+    change: list[Change] = []
+    leave_out: list[LeaveOut] = []
+
+
+def load_run(path: Path) -> RunFile:
+    """Read a run file; ``language``, ``audience`` and ``formats`` among its defaults are the whole run's.
+
+    Raises
+    ------
+    WrongUse
+        With every problem of the file; another kind of file is told as one problem.
+    """
+    if path.is_file() and (path.suffix not in (".yaml", ".yml") or path.name == "institution.yaml"):
+        beside = sorted(file.name for file in path.parent.glob("*.yaml") if file.name != "institution.yaml")
+        right = (
+            f"Beside it: {', '.join(beside)}."
+            if beside
+            else "Run files lie in the institution's folder below parameters/."
+        )
+        raise WrongUse(Problem(shown_path(path), "is no run file.", right))
+    return load(path, RunFile, lift={"defaults": ("language", "audience", "formats")})
