@@ -20,6 +20,9 @@ REASONS = {
     "coverage": "too small a part of the hours is registered",
     "hours": "cases closed without registered hours",
     "driver": "pay that no registered hours can carry",
+    "indirect": "indirect costs that no registered hours can carry",
+    "overhead": "general overhead that no registered hours can carry",
+    "share": "a quarter of the year's budget or less has passed",
     "months": "months are missing in the window",
     "units": "figures of some units are missing",
     "withheld": "withheld by the source",
@@ -82,12 +85,14 @@ COMPONENTS: dict[str, Component] = {
     **_components(
         "ledger",
         actual="pay other_cost income", actual_pay="pay", actual_other="other_cost", actual_income="income",
-        allocated_cost="pay other_cost registered_hours",
+        allocated_cost="pay other_cost registered_hours", allocated_cost_incl_indirect="pay other_cost registered_hours",
+        allocated_cost_full="pay other_cost registered_hours",
     ),
     **_components(
         "budget",
         budget="", budget_size="budget", budget_year="budget", budget_year_size="budget",
         deviation="pay other_cost income budget", forecast="pay other_cost income budget",
+        forecast_by_share="pay other_cost income budget", forecast_own="forecast",
     ),
     **_components("goals", goal_points="goal_degree", goal_weight="goal_degree", goal_weight_all="goal_degree"),
     **_components("", net_hours="capacity", gross_hours="calendar"),
@@ -119,7 +124,7 @@ class Measure:
     guard
         What disclosure control has to judge it by: staff, sick, overtime, hours, pay, or "".
     gates
-        What withholds it from being published: coverage, few, hours, driver (keys of `REASONS`).
+        What withholds it from being published: coverage, few, hours, driver ... (keys of `REASONS`).
     windows
         Windows it is defined for; in others it is not applicable ("window").
     decimals, step
@@ -182,6 +187,7 @@ def _measures(section: str, domain: str, rows: Iterable[str], **common: object) 
 
 
 DAY = str(1 / 7.4)
+LONG, CARRIED = "guard:pay windows:r3,ytd,r12", "coverage,driver,window"
 CATALOGUE: dict[str, Measure] = {
     **_measures("1, 2", "staff", (
         "norm_hours = norm_hours | flow neutral hours 1 1 | unit guard:staff",
@@ -265,10 +271,16 @@ CATALOGUE: dict[str, Measure] = {
         "deviation_pct = deviation / budget_size * 100 | ratio neutral pct 1 1",
         "consumption_pct = actual / budget_year * 100 | ratio neutral pct 1 1 | windows:ytd",
         "forecast = forecast | flow neutral money 0 1000 | windows:ytd",
+        "forecast_by_share = forecast_by_share | flow neutral money 0 1000 | gates:share windows:ytd",
+        "forecast_own = forecast_own | level neutral money 0 1000 | windows:ytd",
     )),
     **_measures("10", "economy", (
-        "allocated_cost = allocated_cost | flow neutral money 0 1000 | guard:pay windows:r3,ytd,r12",
-        "unit_cost = allocated_cost / closed | ratio lower money_per_case 0 100 | guard:pay gates:coverage,driver,window windows:r3,ytd,r12",
+        f"allocated_cost = allocated_cost | flow neutral money 0 1000 | {LONG}",
+        f"allocated_cost_incl_indirect = allocated_cost_incl_indirect | flow neutral money 0 1000 | {LONG}",
+        f"allocated_cost_full = allocated_cost_full | flow neutral money 0 1000 | {LONG}",
+        f"unit_cost = allocated_cost / closed | ratio lower money_per_case 0 100 | {LONG} gates:{CARRIED}",
+        f"unit_cost_incl_indirect = allocated_cost_incl_indirect / closed | ratio lower money_per_case 0 100 | {LONG} gates:{CARRIED},indirect",
+        f"unit_cost_full = allocated_cost_full / closed | ratio lower money_per_case 0 100 | {LONG} gates:{CARRIED},indirect,overhead",
     )),
     **_measures("11", "strategy", (
         "goal_degree = goal_points / goal_weight * 100 | ratio higher pct 1 1",

@@ -50,10 +50,10 @@ CELLS = {
     "ledger": ("actual", "actual_pay", "actual_other", "actual_income"),
 }  # fmt: skip
 """Tables of cells and the columns that are added up (those of `OPEN` only over units)."""
-AT_A_TIME = {*OPEN, *AT_START, *AT_END, "closed_last_three", "budget_year", "net_hours"}
+AT_A_TIME = {*OPEN, *AT_START, *AT_END, "closed_last_three", "budget_year", "forecast_own", "net_hours"}
 """Components that months missing in a window do not make incomplete."""
 TOLD = (
-    *(f"not_applicable:{key}" for key in ("coverage", "few", "hours", "driver", "window", "denominator", "grain")),
+    *(f"not_applicable:{key}" for key in ("coverage", "few", "hours", "driver", "indirect", "overhead", "share", "window", "denominator", "grain")),
     "not_assessed:goals", "missing:withheld", "incomplete:driver", "incomplete:months", "incomplete:units",
 )  # fmt: skip
 """Every ``state:reason`` a value can have."""
@@ -132,7 +132,11 @@ def build(con: duckdb.DuckDBPyConnection, institution: Institution, folder: Path
     run(con, "1_cases", as_of=as_of, **months)
     run(con, "2_cells")
     roll_up(con, CELLS)
-    roll_up(con, {"hour": ("registered_hours",), "ledger": ("actual_pay", "direct_cost")}, reach="own")
+    roll_up(
+        con,
+        {"hour": ("registered_hours",), "ledger": ("actual_pay", "direct_cost", "indirect_cost", "overhead_cost")},
+        reach="own",
+    )
     add_quantiles(con, institution, log_start)
     for used in ("case_log", "placed", *(f"{name}_cells" for name in CELLS)):
         con.execute(f"drop table {used}")
@@ -239,8 +243,12 @@ def reason(measure: Measure, finest: dict[str, int]) -> str:
         cases.append((f"({unknown}) and withheld", "missing:withheld"))
     cases.append((unknown, ""))
     short = {f"delivered_{domains[part]} < expected" for part in parts if domains[part] and part not in AT_A_TIME}
-    if measure.name == "unit_cost":
-        cases.append(("partly_driven", "incomplete:driver"))
+    short |= {
+        "delivered_ledger < expected" for part in parts if domains[part] == "budget" and "pay" in measure.contains
+    }
+    if "driver" in measure.gates:
+        indirect = "indirect" in measure.gates
+        cases.append(("partly_driven or partly_indirect" if indirect else "partly_driven", "incomplete:driver"))
         short.add("delivered_hours < expected")
     gaps = {f"{SAME_REPORTERS.get(part, part)}_gap" for part in of_staff}
     cases += [
@@ -256,7 +264,9 @@ def finest_grains(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Shortest period, in months, that each domain and each staff figure is delivered for."""
     lengths = "case grain when 'month' then 1 when 'quarter' then 3 else 12 end"
     domains = con.execute(f"select domain, min({lengths}) from delivered group by domain").fetchall()
-    budget = con.execute(f"select min({lengths}) from budget").fetchone()[0]  # type: ignore[index]
+    budget = con.execute(
+        f"select min({lengths}) from budget where lower(coalesce(version, '')) not like 'forecast%'"
+    ).fetchone()[0]  # type: ignore[index]
     columns = ", ".join(f"min(case when {name} is not null then {lengths} end)" for name in STAFF)
     staff = zip(STAFF, con.execute(f"select {columns} from staff_facts").fetchone() or (), strict=True)
     return dict(domains) | {name: length for name, length in staff if length} | ({"budget": budget} if budget else {})

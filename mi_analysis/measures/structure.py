@@ -109,7 +109,7 @@ def add_periods(con: duckdb.DuckDBPyConnection, institution: Institution, as_of:
 
 
 def add_structure(con: duckdb.DuckDBPyConnection, institution: Institution) -> None:
-    """Make own (unit as delivered -> unit of today), tree (unit -> itself and all above), reach (both), professional.
+    """Make own (unit as delivered -> unit of today), tree (unit -> itself and all above), reach (both), professional and overhead_activities.
 
     What is not placed, and a unit whose parents are unknown, stand directly under the institution: the
     unit without a parent, or ``*`` where no unit is that.
@@ -146,6 +146,10 @@ def add_structure(con: duckdb.DuckDBPyConnection, institution: Institution) -> N
         "create or replace temp table professional as select activity from activities "
         "where coalesce(purpose, '') not like '9%' and not list_contains(?, activity)", [list(institution.overhead_activities)],
     )  # fmt: skip
+    con.execute(
+        "create or replace temp table overhead_activities as "
+        "select activity from activities where activity not in (select activity from professional)"
+    )
     con.execute(
         "create or replace temp table counts as select * replace (coalesce(activity, '~') as activity) from volumes"
     )

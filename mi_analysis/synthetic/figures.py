@@ -252,7 +252,8 @@ def sum_ledger(postings: pd.DataFrame) -> pd.DataFrame:
         ),
     ]
     every = pd.concat(parts).replace({"activity": {"": "~"}})
-    every["account_group"] = every["account"].str[:2].map({"11": "income", "18": "pay"}).fillna("other")
+    kinds = {"11": "income", "18": "pay", "22": "other"}
+    every["account_group"] = every["account"].str[:2].map(kinds).where(every["account"].str[:3] != "227", "indirect")
     every["period_start"] = every["date"].dt.to_period("M").dt.to_timestamp()
     return every.groupby(["unit", "activity", "period_start", "account_group"], as_index=False).agg(
         amount=("amount", "sum")

@@ -224,13 +224,21 @@ class Summaries(Figures):
         return pd.DataFrame(rows, columns=["measure", "month", "ytd", "r12"]), states
 
     def budget_outlook(self) -> Sentence | None:
-        """The year's end if the rest of the budget is spent as planned."""
+        """The year's end if the rest of the budget is spent as planned; beside it by the share so far, and the unit's own."""
         forecast, _ = self.value("forecast", window="ytd")
         budget, _ = self.value("budget_year", window="ytd")
         last_month = (self.institution.fiscal_year_start - 2) % 12 + 1
         if forecast is None or budget is None or self.at.month == last_month:
             return None
-        return Sentence("verdict.budget.forecast", {"value_amount": forecast, "budget_amount": budget})
+        also = []
+        by_share, _ = self.value("forecast_by_share", window="ytd")
+        planned, _ = self.value("budget", window="ytd")
+        if by_share is not None and planned is not None:
+            passed = {"value_amount": by_share, "share": 100 * planned / budget}
+            also.append(Sentence("verdict.budget.forecast_by_share", passed))
+        if (own := self.value("forecast_own", window="ytd")[0]) is not None:
+            also.append(Sentence("verdict.budget.forecast_own", {"value_amount": own}))
+        return Sentence("verdict.budget.forecast", {"value_amount": forecast, "budget_amount": budget, "also": also})
 
     def units_table(self, names: Sequence[str] = ()) -> tuple[pd.DataFrame, States]:
         """Units of the lowest level, in order of name, then the institution: a column per measure, year to date."""

@@ -87,6 +87,43 @@ def test_section_9_forecast_is_actual_to_date_and_the_remaining_periodised_budge
     assert cell(frames, "deviation", "2110", MARCH, "ytd") == pytest.approx(100)
 
 
+def test_section_9_forecast_by_share_needs_more_than_a_quarter_of_the_budget(measured, cell, state) -> None:
+    months = [f"2025-{month:02}-01" for month in range(1, 5)]
+    frames = measured(
+        "2025-04-30",
+        ledger=[row for month in months for row in ledger([("2110", "A10", "other", 800.0)], month)],
+        budget=budget(),
+    )
+
+    assert cell(frames, "forecast_by_share", "2110", "2025-04-01", "ytd") == pytest.approx(3200 / (3060 / 9100))
+    assert cell(frames, "forecast_by_share", "2110", MARCH, "ytd") == pytest.approx(2400 / (2300 / 9100))
+    assert state(frames, "forecast_by_share", "2110", "2025-02-01", "ytd") == "not_applicable:share"
+
+
+def test_section_9_the_own_forecast_is_the_newest_made_by_then_and_no_budget(measured, cell, state) -> None:
+    year = {"unit": "2110", "activity": "A10", "period_start": "2025-01-01", "grain": "year", "account_group": "other"}
+    own = [year | {"version": v, "amount": a} for v, a in (("forecast", 9000.0), ("Forecast 2025-03", 9500.0))]
+    part = budget("forecast 2025-02", 1.0, range(2, 13))
+    frames = measured(
+        ledger=[row for month in QUARTER for row in ledger([("2110", "A10", "other", 800.0)], month)],
+        budget=budget() + own + part,
+    )
+
+    assert cell(frames, "forecast_own", "2110", "2025-02-01", "ytd") == 9000
+    assert cell(frames, "forecast_own", "I", MARCH, "ytd") == 9500
+    assert cell(frames, "budget", "2110", MARCH, "ytd") == 2300
+    assert cell(frames, "forecast", "2110", MARCH, "ytd") == pytest.approx(2400 + 9100 - 2300)
+    assert state(frames, "forecast_own", "2120", MARCH, "ytd") == ""
+
+
+def test_section_9_a_month_without_ledger_makes_the_deviation_and_forecasts_incomplete(measured, state) -> None:
+    rows = [row for month in ("2025-01-01", MARCH) for row in ledger([("2110", "A10", "other", 800.0)], month)]
+    frames = measured(ledger=rows, budget=budget())
+
+    for name in ("deviation", "deviation_pct", "forecast", "forecast_by_share"):
+        assert state(frames, name, "2110", MARCH, "ytd") == "incomplete:months"
+
+
 def test_section_9_the_latest_version_that_covers_the_period_is_used_alone(measured, cell, state) -> None:
     june = budget("UO1", 2.0, range(4, 13))
     frames = measured("2025-06-30", budget=budget() + june, ledger=ledger(period="2025-06-01"))
@@ -151,6 +188,71 @@ def test_section_10_pay_without_hours_stays_in_the_total_and_has_no_unit_cost(me
     assert state(frames, "unit_cost", "K", MARCH, "r3", "A") == "not_applicable:driver"
     assert state(frames, "unit_cost", "I", MARCH, "r3", "A") == "incomplete:driver"
     assert cell(frames, "unit_cost", "L", MARCH, "r3", "A") == 1
+
+
+LEVELS = ("allocated_cost", "allocated_cost_incl_indirect", "allocated_cost_full")
+QUARTER = ("2025-01-01", "2025-02-01", MARCH)
+SPREAD = [  # unit, activity, account group, FL-formål, amount a month
+    ("K", None, "pay", None, 1000.01), ("K", "A", "other", "1", 50.0), ("K", "A", "income", "1", -400.0), ("K", "A", "indirect", "1", 30.0),
+    ("K", None, "indirect", None, 77.77), ("K", None, "other", "90", 12.3), ("K", "B", "overhead", "9", 7.0),
+    ("S", "Z", "pay", "9", 333.33), ("S", "Z", "other", "9", 11.11),
+]  # fmt: skip
+
+
+def spread(measured, hours: list[tuple]):
+    money = [
+        {"unit": u, "activity": a, "account_group": g, "purpose": p, "amount": v, "period_start": m}
+        for m in QUARTER for u, a, g, p, v in SPREAD
+    ]  # fmt: skip
+    return measured(
+        ledger=money,
+        hours=[{"unit": u, "activity": a, "period_start": m, "hours": h} for m in QUARTER for u, a, h in hours],
+        volumes=[{"unit": "K", "activity": "A", "period_start": MARCH, "name": "closed", "value": 9.0}],
+        activities=[{"activity": a, "name": a, "purpose": p} for a, p in (("A", "1"), ("B", "2"), ("Z", "9"))],
+    )
+
+
+def test_section_10_each_level_adds_its_own_costs_and_loses_nothing(measured, cell) -> None:
+    frames = spread(
+        measured,
+        [("K", "A", 30.0), ("K", "B", 9.0), ("K", "~", 1.0), ("K", "Z", 10.0), ("S", "Z", 7.0), ("S", "B", 3.0)],
+    )
+    direct, indirect = 3 * (1000.01 + 50 + 333.33 + 11.11), 3 * (30 + 77.77)
+    overhead = 3 * (12.3 + 7.0)
+    on_overhead = 3 * (1000.01 + 77.77) * 10 / 50 + 3 * 333.33 * 7 / 10 + 3 * 11.11
+
+    totals = [cell(frames, level, "I", MARCH, "r3") for level in LEVELS]
+    parts = [
+        sum(cell(frames, level, "I", MARCH, "r3", activity) for activity in ("A", "B", "Z", "~")) for level in LEVELS
+    ]
+
+    assert totals == pytest.approx([direct, direct + indirect, direct + indirect + overhead], abs=0.01)
+    assert parts == pytest.approx(totals, abs=0.01)
+    assert sum(cell(frames, LEVELS[2], unit, MARCH, "r3") for unit in ("K", "S")) == pytest.approx(totals[2], abs=0.01)
+    assert cell(frames, LEVELS[0], "K", MARCH, "r3") == pytest.approx(3 * 1050.01, abs=0.01)
+    assert cell(frames, LEVELS[1], "K", MARCH, "r3", "A") == pytest.approx(3 * ((1000.01 + 77.77) * 30 / 50 + 50 + 30))
+    assert cell(frames, LEVELS[1], "I", MARCH, "r3", "Z") == pytest.approx(on_overhead)
+    assert cell(frames, LEVELS[2], "I", MARCH, "r3", "Z") == 0
+    assert cell(frames, LEVELS[2], "S", MARCH, "r3", "B") == pytest.approx(
+        3 * 333.33 * 3 / 10 + (overhead + on_overhead) * 3 / 43
+    )
+    for level, cost in zip(("unit_cost", "unit_cost_incl_indirect", "unit_cost_full"), LEVELS, strict=True):
+        assert cell(frames, level, "K", MARCH, "r3", "A") == pytest.approx(
+            cell(frames, cost, "K", MARCH, "r3", "A") / 9
+        )
+
+
+def test_section_10_what_no_hours_can_carry_stays_where_it_stands_and_is_told(measured, cell, state) -> None:
+    frames = spread(measured, [("S", "Z", 7.0)])
+
+    assert cell(frames, LEVELS[1], "K", MARCH, "r3", "~") == pytest.approx(3 * (1000.01 + 77.77))
+    assert cell(frames, LEVELS[2], "I", MARCH, "r3", "Z") == pytest.approx(3 * 344.44)
+    assert cell(frames, LEVELS[2], "K", MARCH, "r3", "~") == pytest.approx(3 * (1000.01 + 77.77 + 12.3 + 7.0))
+    assert cell(frames, LEVELS[2], "I", MARCH, "r3") == pytest.approx(
+        3 * sum(v for *_, g, _, v in SPREAD if g != "income"), abs=0.01
+    )
+    assert state(frames, "unit_cost_full", "K", MARCH, "r3", "A") == "not_applicable:driver"
+    assert state(frames, "unit_cost_full", "S", MARCH, "r3", "*") == "not_applicable:overhead"
 
 
 def sample_goals() -> list[dict]:

@@ -1,11 +1,13 @@
 -- The budget valid at a period: the latest version (GB first, then by name) that covers the period's last
 -- month, or the last month of an earlier fiscal year. Versions are never mixed within a fiscal year.
+-- Versions named forecast (or forecast 2025-03: made on the figures of that month) are the units' own forecasts.
 
 create or replace temp table budget_versions as
 with versions as (
     select distinct m.fiscal_year, m.first_month, m.last_month, coalesce(b.version, '') as version
     from budget b
     join members m using (grain, period_start)
+    where lower(coalesce(b.version, '')) not like 'forecast%'
 ),
 wanted as (
     select distinct
@@ -69,3 +71,25 @@ from budget_up b
 join reporting r on r.fiscal_year = b.fiscal_year
 join budget_versions v on v.row_month = r.last_month and v.fiscal_year = b.fiscal_year and v.version = b.version
 group by b.unit, b.activity, r.grain, r.period_start;
+
+-- The newest own forecast that was made by then, where it covers the whole fiscal year.
+create or replace temp table own_forecasts as
+with versions as (
+    select fiscal_year, version, sum(last_month - first_month + 1) as months
+    from (select distinct fiscal_year, version, first_month, last_month from budget_up) delivered
+    where lower(version) like 'forecast%'
+    group by fiscal_year, version
+),
+newest as (
+    select
+        r.grain, r.period_start, v.fiscal_year, v.version,
+        row_number() over (partition by r.grain, r.period_start order by lower(v.version) desc) as place
+    from reporting r
+    join versions v on v.fiscal_year = r.fiscal_year and v.months = 12
+    where lower(v.version) <= 'forecast ' || substr(cast(r.period_end as varchar), 1, 7)
+)
+select b.unit, b.activity, n.grain, n.period_start, sum(b.amount) as forecast_own
+from newest n
+join budget_up b on b.fiscal_year = n.fiscal_year and b.version = n.version
+where n.place = 1
+group by b.unit, b.activity, n.grain, n.period_start;

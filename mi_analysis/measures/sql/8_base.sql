@@ -43,10 +43,13 @@ with joined as (
             when c.closed > 0 and c.registered_hours > 0 and a.standard_hours > 0 then c.registered_hours end as indexed_hours,
         case when g.delivered_in_three > 0 then coalesce(t.closed, 0) * 3.0 / g.delivered_in_three end as closed_last_three,
         case when g.delivered_ledger > 0 then coalesce(z.allocated_cost, 0) end as allocated_cost,
+        case when g.delivered_ledger > 0 then coalesce(z.allocated_cost_incl_indirect, 0) end as allocated_cost_incl_indirect,
+        case when g.delivered_ledger > 0 then coalesce(z.allocated_cost_full, 0) end as allocated_cost_full,
         case when g.delivered_budget > 0 then coalesce(b.budget, 0) end as budget,
         case when y.budget_year is not null or g.delivered_budget > 0 then coalesce(y.budget_year, 0) end as budget_year,
         case when y.unit is not null then y.budget_rest when g.delivered_budget > 0 then 0 end as budget_rest,
-        goal.goal_points, goal.goal_weight, goal.goal_weight_all, d.pay as all_pay, d.undriven,
+        f.forecast_own, goal.goal_points, goal.goal_weight, goal.goal_weight_all, d.pay as all_pay, d.undriven_pay, d.indirect as all_indirect, d.undriven_indirect,
+        coalesce(o.amount <> 0 and o.hours is null, false) as gate_overhead,
         m.attended_hours / nullif(m.attendance_hours, 0) as coverage
     from grid g
     left join cell_windows c using (unit, activity, slot)
@@ -56,8 +59,10 @@ with joined as (
     left join cost_windows z using (unit, activity, slot)
     left join budget_windows b using (unit, activity, slot)
     left join budget_years y using (unit, activity, grain, period_start)
+    left join own_forecasts f using (unit, activity, grain, period_start)
     left join goal_windows goal using (unit, activity, slot)
     left join undriven d using (unit, slot)
+    left join overhead o using (slot)
     left join staff_windows m using (unit, slot)
     left join closed_in_three t on t.unit = g.unit and t.activity = g.activity and t.slot = g.slot_of_three
     left join staff_windows s -- staff figures stand on the unit's total only
@@ -65,11 +70,13 @@ with joined as (
 )
 select
     *, actual - budget as deviation, abs(budget) as budget_size, actual + budget_rest as forecast,
+    actual * budget_year / nullif(budget, 0) as forecast_by_share, coalesce(budget / nullif(budget_year, 0) <= 0.25, false) as gate_share,
     {gross_month} * delivered_staff as gross_hours,
     coalesce(coverage < {coverage_limit}, false) as gate_coverage,
     coalesce(timed, 0) < {fewest} and delivered_cases > 0 as gate_few,
     coalesce(registered_hours <= 0 and closed > 0, false) as gate_hours,
-    coalesce(all_pay > 0 and undriven >= all_pay, false) as gate_driver,
+    coalesce(all_pay > 0 and undriven_pay >= all_pay, false) as gate_driver,
+    coalesce(all_indirect > 0 and undriven_indirect >= all_indirect, false) as gate_indirect,
     activity = '*' as is_total, expected < 3 as gate_window,
-    coalesce(undriven > 0, false) as partly_driven
+    coalesce(undriven_pay > 0, false) as partly_driven, coalesce(undriven_indirect > 0, false) as partly_indirect
 from joined;
