@@ -64,7 +64,7 @@ def live_copy(record: "Record", key: str, deliveries: Path | None = None) -> tup
     import nbformat
 
     from mi_analysis.batch.record import package_version
-    from mi_analysis.workbench import prepare
+    from mi_analysis.workbench.preparation import prepare
 
     job, data = record.jobs[key], record.data
     institution = data["institution"]
