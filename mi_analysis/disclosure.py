@@ -9,7 +9,7 @@ differences from month to month give a hidden month away. Sums to date, of three
 that is not known whole (the first one, or with a month missing) are hidden too where they hold such a month.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from mi_analysis.measures.catalogue import CATALOGUE
+from mi_analysis.measures.catalogue import CATALOGUE, Measure
 from mi_analysis.model.schema import ALL
 from mi_analysis.parameters import Privacy
 
@@ -100,7 +100,12 @@ def load(folder: Path, audience: Audience) -> Released:
 
 
 def release(
-    frames: "Frames", audience: Audience, privacy: Privacy, year_start: int = 1, goals_about_staff: Sequence[str] = ()
+    frames: "Frames",
+    audience: Audience,
+    privacy: Privacy,
+    year_start: int = 1,
+    goals_about_staff: Sequence[str] = (),
+    catalogue: Mapping[str, Measure] = CATALOGUE,
 ) -> Released:
     """The only way from measures to the desk: hide what few persons stand behind.
 
@@ -113,6 +118,8 @@ def release(
     goals_about_staff
         Goals whose results are figures about staff: hidden where sick leave or overtime of the same
         unit and period is, and with them the unit's weighted degree.
+    catalogue
+        Every measure of the institution by name, its own among them.
     """
     places = frames.guards[[*PLACE, *GUARD_COLUMNS]].reset_index(drop=True)
     found = pd.DataFrame(reasons(places, known_months(frames.values), audience, privacy, year_start))
@@ -122,7 +129,7 @@ def release(
     beside["withheld"] = beside["withheld"].eq(True)
     values = frames.values.copy()
     states = [frames.states]
-    for measure, entry in CATALOGUE.items():
+    for measure, entry in catalogue.items():
         if not entry.guard or measure not in values:
             continue
         unjudged = "" if entry.guard in FLOORED else "few_persons"

@@ -140,6 +140,30 @@ class CodeRow(Record):
     share: Number = 1
 
 
+class Part(Record):
+    """What an own measure counts: a name among the counts, or a number column of another table of facts."""
+
+    name: str
+    table: Literal["volumes", "hours", "absence", "staff", "ledger"] = "volumes"
+    where: dict[str, list[str]] = {}  # column of the table -> texts; only such rows
+    kind: Literal["flow", "stock", "level"] | None = None  # None: the measure's; of a ratio, flow
+
+
+class OwnMeasure(Record):
+    """A measure of the institution's own: names of what is divided by what, never an expression."""
+
+    numerator: Part
+    denominator: Part | None = None
+    kind: Literal["flow", "stock", "level", "ratio"]
+    direction: Literal["higher", "lower", "neutral"] = "neutral"
+    unit: Literal["count", "pct", "money", "hours", "days"] = "count"
+    domain: Literal["staff", "economy", "operations", "strategy"] = "operations"
+    labels: Labels
+    short: Labels | None = None  # in narrow columns
+    unit_name: Labels | None = None  # the unit of measure in print, where its word says too little
+    decimals: int | None = None
+
+
 class Privacy(Record):
     """Thresholds of disclosure control; the floor of 3 persons cannot be set lower."""
 
@@ -200,6 +224,8 @@ class Institution(FileRecord):
     money_scale: Literal[1, 1000, 1_000_000] = 1000  # money is printed in this
     fiscal_year_start: Annotated[int, Field(ge=1, le=12)] = 1
     goals_about_staff: list[str] = []  # numbers of goals that tell of sick leave or overtime: hidden where those are
+    measures: dict[str, OwnMeasure] = {}
+    key_figures: Annotated[list[str], Field(max_length=12)] = []  # on page one, in this order; none: the usual ones
     overhead_activities: list[str] = []  # activities that are not professional work (direct share)
     privacy: Privacy = Privacy()
     calendar: Calendar = Calendar()

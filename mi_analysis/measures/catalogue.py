@@ -11,6 +11,8 @@ MONTH, LAST_THREE, TO_DATE, ROLLING = "month", "r3", "ytd", "r12"
 WINDOWS = (MONTH, LAST_THREE, TO_DATE, ROLLING)
 """The grain's own period, the last 3 months, the fiscal year to date, the last 12 months."""
 
+OWN = "own"
+"""Source of a measure that an institution defined itself."""
 REASONS = {
     "activity": "the figure is not registered on an activity",
     "window": "the measure is not defined for this window",
@@ -154,6 +156,11 @@ class Measure:
     def components(self) -> tuple[str, ...]:
         """Numerator, and denominator where there is one."""
         return (self.numerator, self.denominator) if self.denominator else (self.numerator,)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the institution defined it itself."""
+        return self.source == OWN
 
     def inapplicable(self, activity: str, window: str, grain: str = "month") -> str:
         """Reason key why the measure does not exist in such a row, or ""; such rows have no state row."""

@@ -4,6 +4,7 @@ The steps stand in ``sql/`` in their order; this module makes the tables they st
 today's structure), the quantiles, and each measure's expression from the catalogue.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -13,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from mi_analysis.measures import calendar
-from mi_analysis.measures.catalogue import CATALOGUE, COMPONENTS, LAST_THREE, WINDOWS, Measure
+from mi_analysis.measures import calendar, own
+from mi_analysis.measures.catalogue import COMPONENTS, LAST_THREE, WINDOWS, Component, Measure
 from mi_analysis.measures.quantiles import add_quantiles
 from mi_analysis.measures.structure import GRAINS, add_periods, add_structure, number
 from mi_analysis.model import database
@@ -50,6 +51,12 @@ CELLS = {
     "ledger": ("actual", "actual_pay", "actual_other", "actual_income"),
 }  # fmt: skip
 """Tables of cells and the columns that are added up (those of `OPEN` only over units)."""
+OPEN_KINDS = dict.fromkeys(OPEN, "stock")
+OVER_MONTHS = {
+    "flow": "sum({0})", "stock": "sum(case when s.last then {0} end)",
+    "level": "sum({0} * s.months) / sum(case when {0} is not null then s.months end)",
+}  # fmt: skip
+"""How a figure of cells is taken over the months of a window."""
 AT_A_TIME = {*OPEN, *AT_START, *AT_END, "closed_last_three", "budget_year", "forecast_own", "net_hours"}
 """Components that months missing in a window do not make incomplete."""
 TOLD = (
@@ -124,14 +131,20 @@ def build(con: duckdb.DuckDBPyConnection, institution: Institution, folder: Path
     log_start = add_periods(con, institution, as_of)
     add_structure(con, institution)
     months = {"last": number(as_of), "first": log_start, "log_start": log_start}
+    components, own_columns = own.components_of(institution), own.cells_columns(institution)
+    domains = (*DOMAINS, *(name for name in components if name not in COMPONENTS))
     covered = ",\n".join(
         f"least(coalesce(sum(case when d.domain = '{domain}' then m.months end), 0), w.last_month - w.first_month + 1) as delivered_{domain}"
-        for domain in DOMAINS
+        for domain in domains
     )
+    run(con, "own_facts", facts=own.facts_query(institution))
     run(con, "0_periods", log_start=log_start, covered=covered)
     run(con, "1_cases", as_of=as_of, **months)
     run(con, "2_cells")
-    roll_up(con, CELLS)
+    if own_columns:
+        listed = ", ".join(f"{sql} as {name}" for name, sql in own_columns.items())
+        run(con, "own_cells", columns=listed)
+    roll_up(con, CELLS | ({"own": tuple(own_columns)} if own_columns else {}), kinds=own.kinds(institution))
     roll_up(
         con,
         {"hour": ("registered_hours",), "ledger": ("actual_pay", "direct_cost", "indirect_cost", "overhead_cost")},
@@ -151,9 +164,10 @@ def build(con: duckdb.DuckDBPyConnection, institution: Institution, folder: Path
             f"case when g.delivered_{COMPONENTS.get(column, COMPONENTS['closed']).domain} > 0 then coalesce(c.{column}, 0) end as {column}"
             for columns in CELLS.values() for column in columns
         ),
+        own="".join(f", coalesce(c.{name}, 0) > 0 as {name}" if name.endswith("__unpaired") else f", c.{name}" for name in own_columns),
     )  # fmt: skip
     run(con, "7_guards")
-    store(con, folder / "measures")
+    store(con, folder / "measures", own.catalogue_of(institution), components)
 
 
 def run(con: duckdb.DuckDBPyConnection, step: str, **values: object) -> None:
@@ -167,8 +181,11 @@ def read_sql(step: str) -> str:
     return (resources.files("mi_analysis.measures") / "sql" / f"{step}.sql").read_text(encoding="utf-8")
 
 
-def roll_up(con: duckdb.DuckDBPyConnection, cells: dict[str, tuple[str, ...]], reach: str = "reach") -> None:
+def roll_up(
+    con: duckdb.DuckDBPyConnection, cells: dict[str, tuple[str, ...]], reach: str = "reach", kinds: Mapping[str, str] = OPEN_KINDS
+) -> None:  # fmt: skip
     """Make cell_windows (or own_windows: units without those below them) from tables of cells and their columns."""
+    kinds = OPEN_KINDS | dict(kinds)
     columns = [column for found in cells.values() for column in found]
     run(
         con, "roll_up", reach=reach, windows="cell_windows" if reach == "reach" else "own_windows",
@@ -178,7 +195,7 @@ def roll_up(con: duckdb.DuckDBPyConnection, cells: dict[str, tuple[str, ...]], r
         ),
         shared=", ".join(f"sum(c.{column} * r.share) as {column}" for column in columns),
         summed=", ".join(f"sum({column}) as {column}" for column in columns),
-        windowed=", ".join(f"sum({f'case when s.last then {c} end' if c in OPEN else c}) as {c}" for c in columns),
+        windowed=", ".join(f"{OVER_MONTHS[kinds.get(c, 'flow')].format(c)} as {c}" for c in columns),
     )  # fmt: skip
 
 
@@ -224,10 +241,10 @@ def value(measure: Measure) -> str:
     return f"case when {' and '.join(conditions)} then {scaled} end" if conditions else scaled
 
 
-def reason(measure: Measure, finest: dict[str, int]) -> str:
+def reason(measure: Measure, finest: dict[str, int], components: Mapping[str, Component]) -> str:
     """Expression of a position in `TOLD` over the table base; null for a plain number or a plain missing one."""
     parts = measure.components
-    domains = {part: COMPONENTS[part].domain for part in parts}
+    domains = {part: components[part].domain for part in parts}
     unknown = " or ".join(f"{part} is null" for part in parts)
     cases = [(f"not ({condition})", "") for condition in applies(measure)]
     cases += [(f"gate_{gate}", f"not_applicable:{gate}") for gate in measure.gates]
@@ -250,6 +267,8 @@ def reason(measure: Measure, finest: dict[str, int]) -> str:
         indirect = "indirect" in measure.gates
         cases.append(("partly_driven or partly_indirect" if indirect else "partly_driven", "incomplete:driver"))
         short.add("delivered_hours < expected")
+    if measure.is_own and measure.denominator:
+        cases.append((f"{measure.name}__unpaired", "incomplete:units"))
     gaps = {f"{SAME_REPORTERS.get(part, part)}_gap" for part in of_staff}
     cases += [
         (" or ".join(sorted(found)), told)
@@ -272,12 +291,14 @@ def finest_grains(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     return dict(domains) | {name: length for name, length in staff if length} | ({"budget": budget} if budget else {})
 
 
-def store(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+def store(
+    con: duckdb.DuckDBPyConnection, folder: Path, catalogue: Mapping[str, Measure], components: Mapping[str, Component]
+) -> None:  # fmt: skip
     """Write the frames as parquet."""
     finest = finest_grains(con)
-    measures = CATALOGUE.values()
+    measures = catalogue.values()
     values = ", ".join(f"cast({value(measure)} as double) as {measure.name}" for measure in measures)
-    told = ", ".join(f"{reason(measure, finest)} as {measure.name}" for measure in measures)
+    told = ", ".join(f"{reason(measure, finest, components)} as {measure.name}" for measure in measures)
     names = ", ".join(measure.name for measure in measures)
     states = f"select * from (select {KEYS}, {told} from base) unpivot (told for measure in ({names}))"
     words = ", ".join(

@@ -8,7 +8,6 @@ from collections.abc import Hashable, Mapping, Sequence
 import pandas as pd
 from matplotlib.axes import Axes
 
-from mi_analysis.measures.catalogue import CATALOGUE
 from mi_analysis.reporting import plots
 from mi_analysis.reporting.figures import figure
 from mi_analysis.reporting.presentation import Figure, Table
@@ -27,17 +26,18 @@ def by_measure(frame: pd.DataFrame, states: Cells, title: str, words: Words, *, 
 
     A column in which every cell is hidden is left out and named under the table.
     """
-    names = [name for name in frame.columns if name in CATALOGUE]
+    measures = {name: found for name in frame.columns if (found := words.known(name))}
+    names = list(measures)
     shown = [name for name in names if frame[name].notna().any()]
     hidden = [name for name in names if name not in shown and "hidden" in _states_of(name, frame, states)]
-    groups = {name: words.text(f"perspective.{PERSPECTIVES[CATALOGUE[name].domain]}") for name in shown}
+    groups = {name: words.text(f"perspective.{PERSPECTIVES[measures[name].domain]}") for name in shown}
     grouped = len(set(groups.values())) > 1
     columns = [Column(first)]
     changes = [f"{name}_change" in frame for name in shown]
     note = " ".join(filter(None, (words.text("note.change") if any(changes) else "", note)))
     for name in shown:
         change = f"{name}_change" if f"{name}_change" in frame else ""
-        kind = ("points" if CATALOGUE[name].unit == "pct" else "percent") if change else ""
+        kind = ("points" if measures[name].unit == "pct" else "percent") if change else ""
         group = groups[name] if grouped else ""
         columns.append(measure_column(name, words, change=change, change_kind=kind, group=group))
     return table(
@@ -132,7 +132,7 @@ def case_flow(series: pd.DataFrame, place: str, words: Words, size: tuple[float,
 
 def ageing(series: pd.DataFrame, place: str, words: Words) -> Figure:
     """Open cases by age, light to dark."""
-    bands = [name for name in series.columns if name in CATALOGUE]
+    bands = [name for name in series.columns if words.known(name)]
     axes = plots.stacked(series, "period_start", bands, words)
     return _drawn(axes, series, bands, "ageing", "ageing", place, words, "stacked")
 

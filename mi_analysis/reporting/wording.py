@@ -21,7 +21,7 @@ import pandas as pd
 from babel.dates import format_date
 from babel.numbers import format_decimal
 
-from mi_analysis.measures.catalogue import CATALOGUE
+from mi_analysis.measures.catalogue import CATALOGUE, Measure
 
 Day = date | str
 """A date, a timestamp, or ISO text (``2025``, ``2025-03``, ``2025-03-31``)."""
@@ -75,12 +75,15 @@ class Words:
     extra
         Texts beyond the catalogue, by dotted key: labels of the institution's own measures
         (``measure.<name>.label``, ``.short``, ``.unit``).
+    own
+        Those measures by name.
     """
 
     language: str = "da"
     currency: str = "DKK"
     money_scale: int = 1000
     extra: Mapping[str, str] = field(default_factory=dict, hash=False)
+    own: Mapping[str, Measure] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         catalogue(self.language)
@@ -201,7 +204,12 @@ class Words:
 
     def decimals(self, name: str) -> int:
         """Decimals a measure is printed with."""
-        return CATALOGUE[name].decimals if name in CATALOGUE else 1
+        known = self.known(name)
+        return known.decimals if known else 1
+
+    def known(self, name: str) -> Measure | None:
+        """The measure of that name: the institution's own or the catalogue's."""
+        return self.own.get(name) or CATALOGUE.get(name)
 
     def quantity(self, value: float | None, name: str, *, unit: bool = True, signed: bool = False) -> str:
         """A value of a measure, with its unit phrase: ``5,2 dage pr. årsværk``, ``8.380 t.kr.``."""

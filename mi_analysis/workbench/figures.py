@@ -11,12 +11,13 @@ import pandas as pd
 from mi_analysis.analysis.control import ControlChart, control_chart
 from mi_analysis.disclosure import Released
 from mi_analysis.measures.calendar import month_end, working_days
-from mi_analysis.measures.catalogue import CATALOGUE, Measure
+from mi_analysis.measures.catalogue import Measure
+from mi_analysis.measures.own import catalogue_of, texts
 from mi_analysis.model.audit import Audit
 from mi_analysis.model.schema import ALL, NOT_PLACED
 from mi_analysis.parameters import Institution, Problem, WrongUse, nearest
 from mi_analysis.reporting.presentation import JSON, VERSION
-from mi_analysis.reporting.wording import Words
+from mi_analysis.reporting.wording import Words, catalogue
 
 KEY = ["unit", "activity", "period_start", "grain", "window"]
 
@@ -38,7 +39,7 @@ SHARES = ("kept_closed_pct", "kept_due_pct", "kept_received_pct", "direct_share"
 class Figures:
     """Released figures about a unit (or the institution) as they stood after a period.
 
-    Frames are tidy pandas frames; `CATALOGUE` tells each measure's unit and direction.
+    Frames are tidy pandas frames; `catalogue` tells each measure's unit and direction.
     """
 
     name: str
@@ -71,11 +72,37 @@ class Figures:
 
     def words(self, language: str = "") -> Words:
         """Labels, numbers and dates in print, in a language and in the institution's currency."""
-        return Words(language or self.institution.language, self.institution.currency, self.institution.money_scale)
+        language, institution = language or self.institution.language, self.institution
+        own = {name: measure for name, measure in self.catalogue.items() if measure.is_own}
+        return Words(
+            language,
+            institution.currency,
+            institution.money_scale,
+            texts(institution, language, catalogue(language)),
+            own,
+        )
+
+    @cached_property
+    def catalogue(self) -> dict[str, Measure]:
+        """Every measure of the institution by name, its own among them."""
+        return catalogue_of(self.institution)
+
+    def measure_named(self, name: str) -> Measure:
+        """The record of a measure; a wrong name is answered with the nearest."""
+        if name not in self.catalogue:
+            raise WrongUse(
+                Problem("measure", f"'{name}' is not in the catalogue.", nearest(name, list(self.catalogue)))
+            )
+        return self.catalogue[name]
 
     @cached_property
     def _charts(self) -> dict[tuple[str, int, str], ControlChart | None]:
         return {}
+
+    def own(self, domain: str = "") -> list[str]:
+        """The institution's own measures among its key figures, of one perspective or all."""
+        shown = [self.catalogue[name] for name in self.institution.key_figures]
+        return [measure.name for measure in shown if measure.is_own and domain in ("", measure.domain)]
 
     @property
     def _cells(self) -> pd.DataFrame:
@@ -134,7 +161,7 @@ class Figures:
             ``state`` is "value", "missing", "hidden", "not_applicable", "incomplete" or "not_assessed".
         """
         for name in names:
-            measure_named(name)
+            self.measure_named(name)
         rows = self.released.values
         chosen = rows[(rows["grain"] == grain) & (rows["window"] == window) & (rows["period_start"] <= self.at)]
         chosen = chosen[chosen["unit"] == (unit or self.unit)]
@@ -157,7 +184,7 @@ class Figures:
         if value is not None and not pd.isna(value):
             return "value", ""
         _, activity, _, grain, window, measure = key
-        reason = CATALOGUE[measure].inapplicable(activity, window, grain)
+        reason = self.catalogue[measure].inapplicable(activity, window, grain)
         return ("not_applicable", reason) if reason else ("missing", "")
 
     def value(
@@ -165,7 +192,7 @@ class Figures:
         grain: str = "month",
     ) -> tuple[float | None, str]:  # fmt: skip
         """One figure and its state."""
-        measure_named(measure)
+        self.measure_named(measure)
         key = (unit or self.unit, activity, at or self.at, grain, window)
         value = self._cells[measure].get(key) if key in self._cells.index else None
         known = value is not None and not pd.isna(value)
@@ -176,7 +203,7 @@ class Figures:
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Measures by activity of the desk's unit, "Uden aktivitet" and the total last; and each cell's state."""
         for name in names:
-            measure_named(name)
+            self.measure_named(name)
         rows = self._cells.loc[[self.unit]].reset_index()
         rows = rows[(rows["period_start"] == (at or self.at)) & (rows["grain"] == grain) & (rows["window"] == window)]
         order = {NOT_PLACED: 1, ALL: 2}
@@ -203,8 +230,8 @@ class Figures:
 
     def has(self, measure: str, window: str = "month") -> bool:
         """Whether the unit has anything of a measure in the last year: a value, or one that is hidden."""
-        entry = measure_named(measure)
-        if entry.domain == "operations" and not self.has_cases:
+        entry = self.measure_named(measure)
+        if entry.domain == "operations" and not entry.is_own and not self.has_cases:
             return False
         if entry.inapplicable(ALL, window):
             window = entry.windows[-1]
@@ -236,13 +263,13 @@ class Figures:
         values = self.series(measure, months=months, activity=activity).rename(columns={measure: "value"})
         if values["value"].notna().sum() < 2:
             return None
-        if CATALOGUE[measure].kind == "flow":
+        if self.catalogue[measure].kind == "flow":
             days = values["period_start"].map(
                 lambda first: working_days(first.date(), month_end(first.date()), self.institution.calendar)
             )
             values["value"] *= 1 if days.isna().any() else days.mean() / days
         bounds = (None if measure in SIGNED else 0.0, 100.0 if measure in SHARES else None)
-        return control_chart(values, direction=CATALOGUE[measure].direction, bounds=bounds)
+        return control_chart(values, direction=self.catalogue[measure].direction, bounds=bounds)
 
     def signal(self, measure: str) -> str:
         """Key of the word for what the newest month of a measure shows: none, shift_down, too_short ..."""
@@ -267,7 +294,9 @@ class Figures:
             columns={"lower_drawn": "lower", "upper_drawn": "upper"} if "lower_drawn" in limits else {}
         )
         limits = limits.loc[:, ~limits.columns.duplicated(keep="last")]
-        if CATALOGUE[measure].kind == "flow":  # limits are of the month's own length only in the chart's own values
+        if (
+            self.catalogue[measure].kind == "flow"
+        ):  # limits are of the month's own length only in the chart's own values
             values = limits.rename(columns={"value": measure})[["period_start", measure]].tail(months)
         shown = values.merge(
             limits[["period_start", "centre", "lower", "upper", "signal"]], on="period_start", how="left"
@@ -287,13 +316,6 @@ def valid_at(units: pd.DataFrame, at: pd.Timestamp) -> pd.Series:
     return (units["valid_from"].map(str) <= at.date().isoformat()) & (
         units["valid_to"].map(str) >= at.date().isoformat()
     )
-
-
-def measure_named(name: str) -> Measure:
-    """The catalogue's record of a measure; a wrong name is answered with the nearest."""
-    if name not in CATALOGUE:
-        raise WrongUse(Problem("measure", f"'{name}' is not in the catalogue.", nearest(name, list(CATALOGUE))))
-    return CATALOGUE[name]
 
 
 def fingerprint(folder: Path) -> str:

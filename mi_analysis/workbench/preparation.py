@@ -15,6 +15,7 @@ import pandas as pd
 from mi_analysis import disclosure, synthetic
 from mi_analysis.disclosure import Audience, Released
 from mi_analysis.measures import compute
+from mi_analysis.measures.own import catalogue_of, check_measures
 from mi_analysis.model import audit as audits
 from mi_analysis.model import build as model
 from mi_analysis.model import database
@@ -124,6 +125,7 @@ def prepare(
     file = find_institution(source, start)
     root, name = project_root(file.parent), file.parent.name
     institution = load_institution(file)
+    check_measures(institution)
     lie = deliveries_folder(institution, root, deliveries)
     folder = (out or root / "outputs") / name
     if institution.deliveries.made_by == "synthetic" and not any(lie.glob("*")):
@@ -146,6 +148,7 @@ def prepare(
         institution.privacy,
         institution.fiscal_year_start,
         institution.goals_about_staff,
+        catalogue_of(institution),
     )
     return Prepared(name, institution, folder, audit, released, units, activities, quarantined, standing != audit)
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pandas as pd
 
 from mi_analysis.analysis.basis import Sentence
-from mi_analysis.measures.catalogue import CATALOGUE
+from mi_analysis.measures.catalogue import Measure
 from mi_analysis.model.schema import ALL, NOT_PLACED
 from mi_analysis.reporting.wording import Words
-from mi_analysis.workbench.figures import Figures, measure_named, valid_at
+from mi_analysis.workbench.figures import Figures, valid_at
 
 States = dict[tuple[int, str], str]
 """State of a printed cell, by row number and column."""
@@ -63,7 +63,10 @@ class Summaries(Figures):
         "Uden aktivitet" and the total stand last; the total equals the unit's own figures. A measure
         that the unit has nowhere is left out.
         """
-        return self.by_activity([name for name in COHERENT if self.has(name, window)], language, window, changes=True)
+        names = [name for name in (*COHERENT, *self.own()) if self.has(name, window)]
+        return self.by_activity(
+            [name for name in names if self.catalogue[name].per_activity], language, window, changes=True
+        )
 
     def by_activity(
         self, names: Sequence[str], language: str = "da", window: str = "ytd", *, changes: bool = False
@@ -86,7 +89,7 @@ class Summaries(Figures):
             values.loc[loose, name], found.loc[loose, name] = None, "not_applicable"
             frame[name] = values[name]
             whole = before[name].where(then[name] != "incomplete").reindex(values.index)  # months lack: no change
-            change = changed(values[name].where(found[name] != "incomplete"), whole, name)
+            change = changed(values[name].where(found[name] != "incomplete"), whole, self.catalogue[name])
             if changes and name not in NO_CHANGE and change.notna().any():
                 frame[f"{name}_change"] = change
         frame.insert(0, "activity", [self.activity_label(code, language) for code in values.index])
@@ -108,7 +111,7 @@ class Summaries(Figures):
         """
         rows: list[dict[str, object]] = []
         states: States = {}
-        for name in names or [self.shown_instead(name) for name in KEY_FIGURES]:
+        for name in names or [self.shown_instead(name) for name in self.institution.key_figures or KEY_FIGURES]:
             cells = {
                 column: self.value(name, window=window, at=at)
                 for column, window, at in (
@@ -120,11 +123,12 @@ class Summaries(Figures):
             if cells["month"][0] is None and reason == "grain":
                 cells["year"] = self.value(name, at=self.at.replace(month=1), grain="year")
             nothing = all(state in ("missing", "not_applicable") for _, state in cells.values())
-            if nothing or (CATALOGUE[name].domain == "operations" and not self.has_cases):
+            entry = self.catalogue[name]
+            if nothing or (entry.domain == "operations" and not entry.is_own and not self.has_cases):
                 continue
             states |= {(len(rows), column): state for column, (_, state) in cells.items() if state != "value"}
             curve = self.series(name, window=self.window_of(name)).set_index("period_start")[name]
-            signal = self.signal(name) if "month" in CATALOGUE[name].windows else "rolling"
+            signal = self.signal(name) if "month" in entry.windows else "rolling"
             shown = {column: value for column, (value, _) in cells.items()}
             rows.append({"measure": name, **shown, "curve": curve, "signal": signal})
         frame = pd.DataFrame(
@@ -170,14 +174,16 @@ class Summaries(Figures):
     def _changes(self) -> list[Sentence]:
         """Signals of the key figures first, then the largest relative changes of the year to date."""
         found = []
-        for name in MESSAGE_FIGURES:
+        for name in dict.fromkeys((*MESSAGE_FIGURES, *self.own())):
             now, state = self.value(name, window="ytd")
             before, then = self.value(name, window="ytd", at=self.last_year)
             if now is None or not before or "incomplete" in (state, then):
                 continue
             signal = self.signal(name)
-            key = "message.change_stock" if CATALOGUE[name].kind == "stock" else "message.change"
-            found.append((signal in NO_SIGNAL, -abs(now / before - 1), changing(key, name, now, before, signal)))
+            key = "message.change_stock" if self.catalogue[name].kind == "stock" else "message.change"
+            found.append(
+                (signal in NO_SIGNAL, -abs(now / before - 1), changing(key, self.catalogue[name], now, before, signal))
+            )
         return [sentence for *_, sentence in sorted(found, key=lambda item: item[:2])]
 
     def _recent(self) -> list[Sentence]:
@@ -188,7 +194,7 @@ class Summaries(Figures):
         for name in ("kept_due_pct", "case_days_median", "hours_per_case"):
             (now, _), (before, _) = self.value(name), self.value(name, window="ytd")
             if now is not None and before:
-                found.append(changing("message.month", name, now, before, self.signal(name)))
+                found.append(changing("message.month", self.catalogue[name], now, before, self.signal(name)))
         return found
 
     def goals(self, *, unit: str | None = None) -> pd.DataFrame:
@@ -242,7 +248,10 @@ class Summaries(Figures):
 
     def units_table(self, names: Sequence[str] = ()) -> tuple[pd.DataFrame, States]:
         """Units of the lowest level, in order of name, then the institution: a column per measure, year to date."""
-        windows = {name: self.window_of(name, "ytd") for name in names or map(self.in_units_table, UNIT_FIGURES)}
+        windows = {
+            name: self.window_of(name, "ytd")
+            for name in names or map(self.in_units_table, (*UNIT_FIGURES, *self.own()))
+        }
         names = [name for name, window in windows.items() if self.has(name, window)]
 
         def told(unit: str) -> bool:
@@ -278,7 +287,7 @@ class Summaries(Figures):
 
     def window_of(self, name: str, wanted: str = "month") -> str:
         """The window wanted where the measure has it, else its longest."""
-        return wanted if not measure_named(name).inapplicable(ALL, wanted) else CATALOGUE[name].windows[-1]
+        return wanted if not self.measure_named(name).inapplicable(ALL, wanted) else self.catalogue[name].windows[-1]
 
     def in_units_table(self, name: str) -> str:
         """The measure that the table of units has in this one's place: months of a small unit are often hidden."""
@@ -302,20 +311,20 @@ class Summaries(Figures):
         return list(rows.sort_values("name")["unit"])
 
 
-def changed(now: pd.Series, before: pd.Series, name: str) -> pd.Series:
+def changed(now: pd.Series, before: pd.Series, measure: Measure) -> pd.Series:
     """Change of a measure: points of what is per cent, else per cent of what was before (where that is above 0)."""
-    if CATALOGUE[name].unit == "pct":
+    if measure.unit == "pct":
         return now - before
     return 100 * (now / before.where(before > 0) - 1)
 
 
-def changing(key: str, name: str, now: float, before: float, signal: str) -> Sentence:
+def changing(key: str, measure: Measure, now: float, before: float, signal: str) -> Sentence:
     """A sentence on a change; it has a tone where the newest month has a signal and a direction is better."""
-    points, direction = CATALOGUE[name].unit == "pct", CATALOGUE[name].direction
+    points, direction = measure.unit == "pct", measure.direction
     change = {"change_points": now - before} if points else {"change": now / before - 1}
     better = {"higher": "up", "lower": "down"}.get(direction)
     tone = "plain" if signal in NO_SIGNAL or better is None else "good" if signal.endswith(better) else "attention"
-    values = {"measure": name, "value": now, "before": before, "signal": signal, "tone": tone}
+    values = {"measure": measure.name, "value": now, "before": before, "signal": signal, "tone": tone}
     return Sentence(key, values | change)
 
 

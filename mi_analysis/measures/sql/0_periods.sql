@@ -5,7 +5,7 @@
 create or replace temp table spans as
 select
     w.slot, w.last_month as row_month, m.grain as member_grain, m.period_start as member_start,
-    m.first_month = w.first_month as first, m.last_month = w.stock_month as last
+    m.months, m.first_month = w.first_month as first, m.last_month = w.stock_month as last
 from windows w
 join members m on m.first_month >= w.first_month and m.last_month <= w.last_month and m.rank <= w.rank;
 
@@ -17,6 +17,7 @@ union select 'ledger', grain, period_start from ledger
 union select 'goals', grain, period_start from goals
 union select case when name = 'planned' then 'planned' else 'cases' end, grain, period_start
 from counts where name in ('planned', 'received', 'closed', 'stock')
+union select part, grain, period_start from own_facts
 union select 'cases', grain, period_start from reporting where grain = 'month' and first_month >= {log_start};
 
 create or replace temp table covered as

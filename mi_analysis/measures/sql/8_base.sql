@@ -34,7 +34,7 @@ select unit, activity, slot, closed from cell_windows join windows using (slot) 
 create or replace temp view base as
 with joined as (
     select
-        g.*, {zero_filled}, {staff}, s.withheld, s.checked_closing - s.checked_opening - s.balance_change as balance_difference,
+        g.*, {zero_filled}, {staff}{own}, s.withheld, s.checked_closing - s.checked_opening - s.balance_change as balance_difference,
         q.case_days_median, q.case_days_p90, q.case_days_net_median, q.case_days_net_p90,
         case when g.activity = '*' then w.weighted_output else c.closed * a.standard_hours end as weighted_output,
         case when g.activity = '*' then w.indexed_output

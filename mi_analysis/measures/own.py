@@ -1,0 +1,241 @@
+"""Measures that an institution names itself: counts as delivered, or columns of the model, one divided by another.
+
+From `institution.yaml` they become `Measure` records like those of the catalogue, and components of their own.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from mi_analysis.measures.catalogue import CATALOGUE, COMPONENTS, OWN, WINDOWS, Component, Measure
+from mi_analysis.model.schema import NOT_PLACED, STORED, TABLES, stored_types
+from mi_analysis.parameters import Institution, OwnMeasure, Part, Problem, WrongUse, nearest
+
+NO_NUMBERS = ("persons", "largest_person_share", "row", "rows")
+"""Numbers of a stored table that say how it was read."""
+LEVELS = {"fte": "level", **dict.fromkeys(("balance_opening", "balance_closing", "flex_balance"), "stock")}
+"""Columns that are not summed over months."""
+GUARDED = {
+    "overtime_hours": "overtime", "overtime_pay": "overtime", "injury_pay": "injury", "absence_hours": "sick", "draft_hours": "hours",
+    "auto_hours": "hours", "auto_rows": "hours", "hours": "hours", **{name: "overtime" for name in STORED["staff"] if "balance" in name},
+}  # fmt: skip
+GUARDS = ("overtime", "sick", "injury", "staff", "pay", "hours")
+"""What hides most comes first."""
+DECIMALS = {"count": 0, "money": 0}
+
+
+def catalogue_of(institution: Institution) -> dict[str, Measure]:
+    """Every measure of the institution by name: the catalogue's, then its own."""
+    return CATALOGUE | {name: record(name, own) for name, own in institution.measures.items()}
+
+
+def components_of(institution: Institution) -> dict[str, Component]:
+    """Every component by name; each part of an own measure is one, and a domain by itself."""
+    return COMPONENTS | {
+        column: Component(column, atoms(part)) for name, own in institution.measures.items() for column, part in parts(name, own)
+    }  # fmt: skip
+
+
+def parts(name: str, own: OwnMeasure) -> Iterator[tuple[str, Part]]:
+    """Numerator and denominator of an own measure, by the name of their component."""
+    yield f"{name}__numerator", own.numerator
+    if own.denominator:
+        yield f"{name}__denominator", own.denominator
+
+
+def kind_of(part: Part, own: OwnMeasure) -> str:
+    """How a part is taken over months: ``flow`` summed, ``stock`` at the end, ``level`` averaged."""
+    return part.kind or LEVELS.get(part.name) or ("flow" if own.kind == "ratio" else own.kind)
+
+
+def kinds(institution: Institution) -> dict[str, str]:
+    """`kind_of` each component."""
+    measures = institution.measures.items()
+    return {column: kind_of(part, one) for name, one in measures for column, part in parts(name, one)}
+
+
+def atoms(part: Part) -> tuple[str, ...]:
+    """What a part contains: the catalogue's atoms where it has that component, else its own name."""
+    name = {"hours": "registered_hours", "amount": "actual"}.get(part.name, part.name)
+    return COMPONENTS[name].contains if name in COMPONENTS else (part.name,)
+
+
+def guard(part: Part) -> str:
+    """What disclosure control judges a part by."""
+    if part.table == "ledger":
+        return "pay" if set(part.where.get("account_group", ["pay"])) & {"pay"} else ""
+    return "" if part.table == "volumes" else GUARDED.get(part.name, part.table)
+
+
+def record(name: str, own: OwnMeasure) -> Measure:
+    """The measure as the catalogue would hold it."""
+    found = dict(parts(name, own))
+    guards = {guard(part) for part in found.values()} - {""}
+    places = [*found, ""]
+    decimals = DECIMALS.get(own.unit, 1) if own.decimals is None else own.decimals
+    return Measure(
+        name, places[0], places[1], own.kind, own.direction, own.unit, own.domain,
+        per_activity=not {"staff", "absence"} & {part.table for part in found.values()},
+        contains=tuple(sorted({atom for part in found.values() for atom in atoms(part)})), scale=100.0 if own.unit == "pct" else 1.0,
+        guard=next((one for one in GUARDS if one in guards), ""), decimals=decimals, step=1.0, gates=(), windows=WINDOWS, source=OWN,
+    )  # fmt: skip
+
+
+def texts(institution: Institution, language: str, unit_words: Mapping[str, str]) -> dict[str, str]:
+    """Label, short label and unit phrase of each own measure in a language, by the key of its text.
+
+    A count without a unit of its own is counted in what its label says: "attendances".
+    """
+    found = {}
+    for name, own in institution.measures.items():
+        label = getattr(own.labels, language)
+        found[f"measure.{name}.label"] = label
+        found[f"measure.{name}.short"] = getattr(own.short, language) if own.short else label
+        unit = unit_words.get(f"unit.{own.unit}") or (
+            "{money}" if own.unit == "money" else label[:1].lower() + label[1:]
+        )
+        found[f"measure.{name}.unit"] = getattr(own.unit_name, language) if own.unit_name else unit
+    return found
+
+
+# SQL: the facts of each part, and the columns they become
+
+
+def facts_query(institution: Institution) -> str:
+    """Query of every part's facts: measure, part, unit, activity, grain, period_start, value."""
+    queries = []
+    for name, own in institution.measures.items():
+        for column, part in parts(name, own):
+            has_activity = "activity" in STORED[part.table]
+            value = "value" if part.table == "volumes" else f'"{part.name}"'
+            rows = {"name": [part.name], **part.where} if part.table == "volumes" else part.where
+            listed = (
+                " and ".join(f"{key} in ({', '.join(map(quoted, among))})" for key, among in rows.items()) or "true"
+            )
+            activity = f"coalesce(activity, '{NOT_PLACED}')" if has_activity else f"'{NOT_PLACED}'"
+            queries.append(
+                f"select '{name}' as measure, '{column}' as part, {'true' if own.denominator else 'false'} as is_ratio, "
+                f"unit, {activity} as activity, grain, period_start, sum({value}) as value "
+                f"from {part.table} where {listed} and {value} is not null group by unit, {activity}, grain, period_start"
+            )
+    nothing = "select '' as measure, '' as part, false as is_ratio, '' as unit, '' as activity, 'month' as grain, null as period_start, 0.0 as value where false"
+    return " union all ".join(queries or [nothing])
+
+
+def cells_columns(institution: Institution) -> dict[str, str]:
+    """Columns of the table of cells, and the expression over its facts."""
+    found = {}
+    for name, own in institution.measures.items():
+        for column, _ in parts(name, own):
+            found[column] = f"sum(case when part = '{column}' and is_paired then value end)"
+        found[f"{name}__unpaired"] = f"sum(case when measure = '{name}' and not is_paired then 1 end)"
+    return found
+
+
+def quoted(text: str) -> str:
+    """A text as SQL takes it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+# What is wrong with them
+
+
+def check_measures(institution: Institution) -> None:
+    """Refuse own measures and key figures that name nothing, all at once.
+
+    Raises
+    ------
+    WrongUse
+        With the line of each, and the nearest right name.
+    """
+    problems = [*wrong_measures(institution), *wrong_key_figures(institution)]
+    if problems:
+        raise WrongUse(*problems)
+
+
+def wrong_measures(institution: Institution) -> Iterator[Problem]:
+    """Names that no delivery fills, filters on columns that are none, names that are taken."""
+    for name, own in institution.measures.items():
+        if name in CATALOGUE or not name.isidentifier() or "__" in name:
+            what = (
+                f'"{name}" is a measure of the catalogue.'
+                if name in CATALOGUE
+                else f'"{name}" is no name of a measure.'
+            )
+            yield Problem(institution.where("measures", name), what, "Choose another name of letters, digits and _.")
+        if (own.kind == "ratio") != (own.denominator is not None):
+            what = (
+                f"{name} is a ratio without a denominator."
+                if own.kind == "ratio"
+                else f"{name} has a denominator but is a {own.kind}."
+            )
+            yield Problem(
+                institution.where("measures", name), what, "A ratio has both parts, the others a numerator only."
+            )
+        for at, part in (("numerator", own.numerator), ("denominator", own.denominator)):
+            if part:
+                yield from wrong_part(institution, name, at, part)
+
+
+def wrong_part(institution: Institution, measure: str, at: str, part: Part) -> Iterator[Problem]:
+    """What is wrong with one part of a measure."""
+    known = counted(institution) if part.table == "volumes" else delivered_numbers(institution, part.table)
+    if known is not None and part.name not in known:
+        what = f"{at} of {measure}: no delivery gives " + (
+            f'the count "{part.name}".' if part.table == "volumes" else f'"{part.table}.{part.name}".'
+        )
+        yield Problem(institution.where("measures", measure, at, "name"), what, nearest(part.name, sorted(known)))
+    types = stored_types(part.table)
+    columns = [name for name in STORED[part.table] if types[name] == "varchar" and name not in ("delivery", "grain")]
+    for column in part.where:
+        if column not in columns:
+            where = institution.where("measures", measure, at, "where", column)
+            yield Problem(
+                where,
+                f'{at} of {measure}: "{column}" is no column of {part.table} to choose rows by.',
+                nearest(column, columns),
+            )
+
+
+def counted(institution: Institution) -> set[str] | None:
+    """Names of the counts that profiles deliver; None where a column of a file says them."""
+    found: set[str] = set()
+    for source in institution.sources.values():
+        for fact in source.facts:
+            if fact.table == "volumes":
+                if "name" in fact.constants:
+                    found.add(fact.constants["name"])
+                elif "name" in fact.values:
+                    found |= {*fact.values["name"].values()}
+                else:
+                    return None
+    return found
+
+
+def delivered_numbers(institution: Institution, table: str) -> set[str]:
+    """Number columns of a stored table that some delivery fills."""
+    types = stored_types(table)
+    filled = {
+        column
+        for source in institution.sources.values()
+        for fact in source.facts
+        if fact.table == table
+        for column in fact.columns
+    }
+    filled |= {
+        source.wide.value
+        for source in institution.sources.values()
+        if source.wide
+        for fact in source.facts
+        if fact.table == table
+    }
+    filled |= {"absence_hours"} if "absence_days" in filled else set()
+    filled |= {"overtime_hours"} if "extra_hours" in filled else set()
+    numbers = {name for name in STORED[table] if types[name] == "double" and name not in NO_NUMBERS}
+    return (numbers & filled) | (numbers - TABLES[table].columns.keys() if filled else set())
+
+
+def wrong_key_figures(institution: Institution) -> Iterator[Problem]:
+    """Key figures that are no measure."""
+    known = [*CATALOGUE, *institution.measures]
+    for number, name in enumerate(institution.key_figures):
+        if name not in known:
+            yield Problem(institution.where("key_figures", number), f'"{name}" is no measure.', nearest(name, known))
