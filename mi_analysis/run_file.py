@@ -61,7 +61,7 @@ class RunFile(FileRecord):
     reports: Annotated[list[Reports], Field(min_length=1)]
     language: Language = "da"
     audience: Audience = "internal"
-    formats: list[Literal["html", "xlsx"]] = ["html"]
+    formats: list[Literal["html", "xlsx", "pdf"]] = ["html"]
     defaults: dict[str, str | list[str]] = {}
     change: list[Change] = []
     leave_out: list[LeaveOut] = []

@@ -1,7 +1,9 @@
 """What tests share: where the samples are, and which tests need something this machine may not have."""
 
+import json
 import os
 import shutil
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -38,11 +40,13 @@ def _pango() -> str:
 NEEDS: dict[str, tuple[str, Callable[[], str]]] = {
     "real_data": ("real data", lambda: _folder("MI_REAL_DATA")),
     "shared": ("shared reference cases", lambda: _folder("MI_SHARED")),
-    "browser": ("browser", lambda: _program("chromium", "chromium-browser", "google-chrome", "msedge")),
+    "browser": ("browser", lambda: _program(*CHROMIUM)),
     "pango": ("Pango", _pango),
     "postgresql": ("PostgreSQL", lambda: _program("postgres", "pg_ctl")),
     "java": ("Java", lambda: _program("java")),
+    "checkers": ("checkers of pages", lambda: _folder("MI_NODE_MODULES")),  # axe-core and vnu-jar, see .ci/run
 }
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "msedge")
 
 
 @cache
@@ -117,6 +121,67 @@ def small_agency(tmp_path_factory: pytest.TempPathFactory) -> SmallAgency:
     shutil.copytree(HERE.parent / "parameters" / "example", root / "parameters" / "example")
     truth = synthetic.make(root / "outputs" / "example" / "deliveries", units=10, months=13)
     return SmallAgency(root, truth, prepare("example", start=root))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a browser found on a page: violations of axe, requests beyond the page itself, width at 320 pixels."""
+
+    violations: list[tuple[str, str]]
+    requests: list[str]
+    narrow: int
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """The machine's own Chromium, without a window."""
+    require("browser")
+    from playwright.sync_api import sync_playwright
+
+    program = next(found for found in map(shutil.which, CHROMIUM) if found)
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="session")
+def look(browser: Any) -> Callable[[Path], Seen]:
+    """Opens a page with every detail unfolded, and asks axe: WCAG 2.2 A and AA, and best practice."""
+    require("checkers")
+    axe = (Path(os.environ["MI_NODE_MODULES"]) / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+    rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+    def look(file: Path) -> Seen:
+        page, requests = browser.new_page(bypass_csp=True), []
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(file.absolute().as_uri())
+        page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true })")
+        page.evaluate(axe)
+        found = page.evaluate("rules => axe.run(document, { runOnly: rules, resultTypes: ['violations'] })", rules)
+        page.set_viewport_size({"width": 320, "height": 800})
+        narrow = page.evaluate("document.documentElement.scrollWidth")
+        page.close()
+        violations = [(rule["id"], node["html"][:200]) for rule in found["violations"] for node in rule["nodes"]]
+        return Seen(violations, [one for one in requests[1:] if not one.startswith("data:")], narrow)
+
+    return look
+
+
+@pytest.fixture(scope="session")
+def html_errors() -> Callable[..., list[str]]:
+    """Errors that the Nu validator finds in pages."""
+    require("java")
+    require("checkers")
+    jar = Path(os.environ["MI_NODE_MODULES"]) / "vnu-jar" / "build" / "dist" / "vnu.jar"
+
+    def html_errors(*files: Path) -> list[str]:
+        command = ["java", "-jar", str(jar), "--format", "json", *map(str, files)]
+        told = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+        found = json.loads(told)["messages"]
+        return [f"{Path(one['url']).name}: {one['message']}" for one in found if one["type"] != "info"]
+
+    return html_errors
 
 
 @pytest.fixture(scope="session")

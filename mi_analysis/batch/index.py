@@ -246,7 +246,11 @@ def _cell(job: dict[str, Any], title: str, label: str, prepared: Any, words: Wor
     text = _state(job["state"], words)
     if job["unit"] and job["activity"]:
         text = f"{escape(_name(prepared.activities, 'activity', job['activity']))}: {text}"
-    names = (("html", words.text("index.open")), ("xlsx", words.text("index.workbook")))
+    names = (
+        ("html", words.text("index.open")),
+        ("pdf", words.text("index.pdf")),
+        ("xlsx", words.text("index.workbook")),
+    )
     links = [f'<a href="{quote(files[kind])}" aria-label="{escape(f"{name}: {title}, {label}")}">{escape(name)}</a>'
              for kind, name in names if kind in files]  # fmt: skip
     return " ".join((text, *links))

@@ -21,6 +21,8 @@ from mi_analysis.batch import index, record, worker
 from mi_analysis.batch.plan import Plan
 from mi_analysis.batch.record import Edition, Record, Task, locked, package_version
 from mi_analysis.batch.screen import Outcome, Screen, cores
+from mi_analysis.parameters import Problem, WrongUse
+from mi_analysis.reporting import pdf
 
 SAME_FAILURES = 3
 DEFAULT_WORKERS = 2
@@ -83,8 +85,10 @@ def run(
     Raises
     ------
     WrongUse
-        Another run writes there, or the folder cannot be written to.
+        Another run writes there, the folder cannot be written to, or PDF is asked for and cannot be made here.
     """
+    if "pdf" in plan.run_file.formats and (lack := pdf.missing()):
+        raise WrongUse(Problem(plan.run_file.where("defaults", "formats"), f"PDF {lack}", pdf.INSTALL))
     with locked(outputs):
         work = outputs / ".work"
         shutil.rmtree(work, ignore_errors=True)

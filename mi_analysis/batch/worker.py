@@ -30,7 +30,7 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from mi_analysis.batch.record import now, write_whole
-from mi_analysis.reporting import export, workbook
+from mi_analysis.reporting import export, pdf, workbook
 from mi_analysis.reporting.wording import Words
 
 ONE_THREAD = (
@@ -88,7 +88,8 @@ class NotMade(Exception):
 def start() -> None:
     """Prepare a worker process: one thread for linear algebra, no interrupts, never outlives the run."""
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"), PYTHONHASHSEED="0", PYDEVD_DISABLE_FILE_VALIDATION="1")
-    logging.getLogger("papermill").setLevel(logging.ERROR)
+    for name in ("papermill", "weasyprint"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
     if parent is not None:
@@ -266,9 +267,12 @@ def _exported(executed: nbformat.NotebookNode, work: Work) -> dict[str, bytes]:
     """The files of a report by ending; all made of the executed notebook alone."""
     about = work.about
     contents = {"ipynb": (nbformat.writes(executed) + "\n").encode()}
+    names = ("language", "title", "subtitle", "stamp", "own")
+    page = export.html(executed, **{name: about[name] for name in names})
     if "html" in work.formats:
-        names = ("language", "title", "subtitle", "stamp", "own")
-        contents["html"] = export.html(executed, **{name: about[name] for name in names}).encode()
+        contents["html"] = page.encode()
+    if "pdf" in work.formats:
+        contents["pdf"] = pdf.pdf(page)
     if "xlsx" in work.formats:
         words = Words(about["language"], about["currency"], about["money_scale"])
         day = date.fromisoformat(about["created"] or "2000-01-01")

@@ -122,15 +122,26 @@ def html(
     undescribed = words.text("document.undescribed")
     resources = {"mi_prose": not own, "mi_undescribed": undescribed, "mi_widget": WIDGET}
     raw, _ = _exporter().from_notebook_node(notebook, resources)
-    body, contents = _with_contents(_unique_labels(clean(raw, undescribed)))
+    body, contents = _with_contents(_unique_labels(clean(raw, undescribed, words.text("report.table"))))
     return page(title, body, language=language, subtitle=subtitle, contents=contents, stamp=stamp, footer=footer)
 
 
-def clean(body: str, undescribed: str = "") -> str:
+def clean(body: str, undescribed: str = "", frame: str = "") -> str:
     """HTML through the allow-list: no script, style, form, frame, or address outside the page."""
     safe = nh3.clean(body, tags=_TAGS, attributes=_ATTRIBUTES, attribute_filter=_inside,
                      url_schemes={"data", "https", "mailto"})  # fmt: skip
-    return re.sub(r"<img(?![^>]*\salt=)", f'<img alt="{escape(undescribed)}"', safe)
+    safe = re.sub(r"<img(?![^>]*\salt=)", f'<img alt="{escape(undescribed)}"', safe)
+
+    def scrolling(found: re.Match[str]) -> str:
+        return f'<div aria-label="{escape(frame)}" class="scroll" role="region" tabindex="0">{_headed(found[0])}</div>'
+
+    return re.sub(r'<table class="dataframe">.*?</table>', scrolling, safe, flags=re.DOTALL)
+
+
+def _headed(table: str) -> str:
+    """A frame that a notebook shows as it is, with headers that say what they head."""
+    head, middle, body = table.replace("<th></th>", "<td></td>").partition("</thead>")
+    return head.replace("<th>", '<th scope="col">') + middle + body.replace("<th>", '<th scope="row">')
 
 
 def _inside(tag: str, attribute: str, value: str) -> str | None:

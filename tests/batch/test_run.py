@@ -389,3 +389,18 @@ def test_headline_figures_and_remarks_stand_in_the_index(project):
     assert "Mindreforbrug 5 t.kr." in page
     assert "not.in.words: file tid.csv" in page
     assert outcome.exit_status == 4
+
+
+def test_without_pango_a_run_that_asks_for_pdf_starts_nothing_and_says_how_to_install_it(project, monkeypatch):
+    lack = "needs the library Pango (1.44 or newer), which is not on this machine."
+    monkeypatch.setattr(batch.pdf, "missing", lambda: lack)
+    project.notebook("unit_report", STAMP)
+
+    with pytest.raises(WrongUse) as told:
+        made(project, RUN + "defaults: { formats: [html, pdf] }\n", make=written)
+
+    assert [(one.where, one.what, one.right) for one in told.value.problems] == [
+        ("parameters/x/monthly.yaml line 4", f"PDF {lack}", batch.pdf.INSTALL)
+    ]
+    assert "apt-get install libpango-1.0-0" in batch.pdf.INSTALL
+    assert not project.outputs.exists()

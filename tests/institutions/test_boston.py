@@ -75,21 +75,26 @@ def test_injury_pay_that_one_person_got_is_hidden(boston):
     assert boston.released.values.query("unit == 'DISB'")["injury_pay"].isna().all()
 
 
-def test_a_run_ends_with_reports_and_an_index(project, real_data, tmp_path):
-    arguments = [
-        "run",
-        str(project / "parameters" / "boston" / "h2_2011.yaml"),
-        "--only",
-        "unit=PWD,BHA",
-        "--out",
-        str(tmp_path),
-    ]
+@pytest.fixture(scope="module")
+def version(project, real_data, tmp_path_factory):
+    """Folder of a run of two departments, which ended well."""
+    out, file = tmp_path_factory.mktemp("run"), project / "parameters" / "boston" / "h2_2011.yaml"
 
     with pytest.raises(SystemExit) as ended:
-        main(arguments)
+        main(["run", str(file), "--only", "unit=PWD,BHA", "--out", str(out)])
 
-    version = tmp_path / "boston" / "h2_2011" / "2011-12" / "1"
     assert ended.value.code == 0
+    return out / "boston" / "h2_2011" / "2011-12" / "1"
+
+
+def test_its_pages_are_read_by_everyone_and_are_valid(version, look, html_errors):
+    pages = [version / "index.html", version / "PWD" / "02_unit_report.html"]
+
+    assert [(seen.violations, seen.requests, seen.narrow) for seen in map(look, pages)] == [([], [], 320)] * 2
+    assert html_errors(*pages) == []
+
+
+def test_a_run_ends_with_reports_and_an_index(version):
     assert (version / "index.html").exists()
     states = {
         key.split("/")[0]: job["state"] for key, job in json.loads((version / "run.json").read_text(encoding="utf-8"))["jobs"].items()

@@ -1,5 +1,6 @@
 """Each notebook runs from top to bottom on the example agency and gives a whole report, in both languages."""
 
+import gzip
 import html
 import re
 from pathlib import Path
@@ -8,7 +9,7 @@ import papermill
 import pytest
 
 from mi_analysis import synthetic
-from mi_analysis.reporting import export, workbook
+from mi_analysis.reporting import export, pdf, workbook
 from mi_analysis.workbench import prepare
 
 NOTEBOOKS = sorted(file.stem for file in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
@@ -46,16 +47,53 @@ def executed(request, project, example, tmp_path_factory):
     return request.param, notebook, data
 
 
-def test_a_notebook_gives_a_whole_report(executed):
-    name, notebook, _ = executed
+@pytest.fixture(scope="session")
+def page(executed, tmp_path_factory):
+    """The report of the executed notebook, in a file."""
+    name, notebook, data = executed
+    stamp = {"institution": "Eksempelstyrelsen", "report": name, "audience": "internal", "data": data[:12]}
+    file = tmp_path_factory.mktemp("pages") / f"{name}.html"
+    file.write_text(
+        export.html(notebook, language=LANGUAGES.get(name, "da"), title=name, stamp=stamp), encoding="utf-8"
+    )
+    return file
 
-    page = export.html(notebook, language=LANGUAGES.get(name, "da"), title=name, stamp={"report": name})
+
+def test_a_notebook_gives_a_whole_report(page):
+    page = page.read_text(encoding="utf-8")
 
     assert page.count("<h1") == 1
     assert re.findall(r"<img(?![^>]*\salt=\"[^\"]+\")", page) == []
     assert not re.search(r"(src|href)=\"(?!#|data:)", page)
     assert "Traceback" not in page
     assert "Warning" not in words_of(page)
+
+
+def test_a_report_is_read_by_everyone(executed, page, look):
+    seen = look(page)
+
+    assert (seen.violations, seen.requests, seen.narrow) == ([], [], 320)
+
+
+def test_a_report_is_valid_html(page, html_errors):
+    assert html_errors(page) == []
+
+
+@pytest.mark.pango
+def test_a_report_as_pdf_keeps_the_rules_of_pdf_ua(page):
+    from page import ValidationProfile, validate_pdf_bytes
+
+    written = pdf.pdf(page.read_text(encoding="utf-8"))
+
+    found = validate_pdf_bytes(written, profile=ValidationProfile.PDF_UA_1)
+    assert ([failure.message for failure in found.failures], found.is_compliant) == ([], True)
+
+
+def test_a_report_is_small(page):
+    content = page.read_bytes()
+
+    assert len(content) < 400_000
+    assert len(gzip.compress(content)) < 90_000
 
 
 def test_a_report_carries_the_stamp_of_its_data(executed):

@@ -109,8 +109,8 @@ def test_the_stamp_is_in_the_head_and_in_words_in_the_footer() -> None:
     html = made(report(), footer={"Metode": "se bilag"})
 
     assert '<meta name="mi-audience" content="unit_manager">' in html
-    assert "<dt>Målgruppe</dt><dd>Enhedens leder</dd>" in html
-    assert "<dt>Metode</dt><dd>se bilag</dd>" in html
+    assert "<li><b>Målgruppe</b> Enhedens leder</li>" in html
+    assert "<li><b>Metode</b> se bilag</li>" in html
     assert '<p class="kicker">Eksempelstyrelsen</p>' in html
     assert "<title>Tilsyn Øst – marts 2025 – Eksempelstyrelsen</title>" in html
 
@@ -201,4 +201,4 @@ def test_english_is_english() -> None:
 
     assert '<html lang="en">' in html
     assert "Skip to content" in html
-    assert "<dt>Audience</dt><dd>Public</dd>" in html
+    assert "<li><b>Audience</b> Public</li>" in html
