@@ -198,6 +198,9 @@ class Limits(Record):
     deviation_amount: Number = 100_000
     balance_hours: Number = 0.5
     fewest_closed: int = 5
+    provisional_months: Annotated[int, Field(ge=0)] = (
+        1  # sick leave and overtime of the newest months are registered late
+    )
 
 
 class Folder(Record):

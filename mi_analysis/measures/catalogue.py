@@ -29,6 +29,8 @@ REASONS = {
     "units": "figures of some units are missing",
     "withheld": "withheld by the source",
     "goals": "no goal is assessed yet",
+    "late": "registered late: the newest months rise afterwards",
+    "split": "before its time the unit has a share of one that was split",
 }
 """Why a value is not a plain number, by reason key of a state."""
 

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure as Drawing
 
 from mi_analysis.reporting.plots import THEME, control
 from mi_analysis.reporting.presentation import Figure, clean, escape
-from mi_analysis.reporting.tables import TIMES, Column, States, cell_text, label, measure_column, table
+from mi_analysis.reporting.tables import NO_NUMBER, TIMES, Column, States, cell_text, label, measure_column, table
 from mi_analysis.reporting.wording import Words, is_missing
 
 LARGEST_SVG = 150_000
@@ -76,7 +76,7 @@ def figure(
         printed = table(data.head(MOST_ROWS), cols, title, words, states=states, note=cut)
     shown = data[[column.name for column in cols]].reset_index(drop=True)
     for state in numbers.states:
-        if state["state"] != "incomplete":
+        if state["state"] in NO_NUMBER:
             shown[state["column"]] = shown[state["column"]].astype(object)
             shown.loc[state["row"], state["column"]] = None
     text = f"{clean(alternative).strip()} {describe(kind, shown, cols, words)}"

@@ -17,7 +17,9 @@ from mi_analysis.reporting.presentation import Table, clean, escape
 from mi_analysis.reporting.wording import Words, is_missing
 
 NO_NUMBER = ("missing", "hidden", "not_applicable", "not_assessed")
-"""States of a cell that prints no number; ``incomplete`` prints its number with a mark."""
+"""States of a cell that prints no number."""
+MARKED = ("incomplete", "provisional", "estimated")
+"""States of a cell that prints its number with a mark."""
 
 FEW_COLUMNS, MANY = 8, ' class="many"'
 """A table with more columns than this is set closer."""
@@ -337,7 +339,7 @@ def _notes(note: str, states: Any, words: Words) -> str:
         words.text(
             "document.legend", symbol=words.text(f"symbol.{state}"), word=words.lower(words.text(f"state.{state}"))
         )
-        for state in (*NO_NUMBER, "incomplete")
+        for state in (*NO_NUMBER, *MARKED)
         if state in used
     ]
     parts = [f"{words.text('report.note')}: {note}"] if note else []

@@ -34,6 +34,11 @@ SIGNED = (
 SHARES = ("kept_closed_pct", "kept_due_pct", "kept_received_pct", "direct_share", "auto_share")
 """Measures that cannot pass 100 per cent."""
 
+REGISTERED_LATE = ("sick", "child_sick", "injury", "overtime", "attendance")
+"""Guards of the measures whose newest months rise afterwards (definitions, section 3)."""
+NOT_SHARED = ("goal_degree", "goal_coverage", "net_hours_per_fte")
+"""Measures that a split unit does not hand on by share."""
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -112,6 +117,18 @@ class Figures:
     def _states(self) -> dict[tuple, tuple[str, str]]:
         return self.released.told
 
+    @cached_property
+    def _settled(self) -> pd.Timestamp:
+        """The newest month whose sick leave and overtime are no longer provisional."""
+        return pd.Timestamp(self.audit.periods[-1]) - pd.DateOffset(months=self.institution.limits.provisional_months)
+
+    @cached_property
+    def _estimated(self) -> set[tuple]:
+        """Units, periods and windows with months in which the unit has a share of one that was split."""
+        rows = self.released.coverage
+        rows = rows[rows["estimated"].astype(bool)]
+        return set(zip(*(rows[name] for name in ("unit", "period_start", "grain", "window")), strict=True))
+
     @property
     def at(self) -> pd.Timestamp:
         """First day of the desk's period."""
@@ -158,7 +175,8 @@ class Figures:
         -------
         DataFrame
             unit, activity, period_start, measure, value, state; up to the desk's period, oldest first.
-            ``state`` is "value", "missing", "hidden", "not_applicable", "incomplete" or "not_assessed".
+            ``state`` is "value", "missing", "hidden", "not_applicable", "not_assessed", or of a value
+            "incomplete", "provisional" (registered late) or "estimated" (of a unit that was split).
         """
         for name in names:
             self.measure_named(name)
@@ -181,9 +199,15 @@ class Figures:
         """State and reason of a cell with its measure; without a record it is a value, missing, or cannot be."""
         if key in self._states:
             return self._states[key]
+        unit, activity, start, grain, window, measure = key
         if value is not None and not pd.isna(value):
-            return "value", ""
-        _, activity, _, grain, window, measure = key
+            entry = self.catalogue[measure]
+            if window == grain == "month" and entry.guard in REGISTERED_LATE and start > self._settled:
+                return "provisional", "late"
+            shared = entry.kind != "distribution" and measure not in NOT_SHARED
+            return (
+                ("estimated", "split") if shared and (unit, start, grain, window) in self._estimated else ("value", "")
+            )
         reason = self.catalogue[measure].inapplicable(activity, window, grain)
         return ("not_applicable", reason) if reason else ("missing", "")
 

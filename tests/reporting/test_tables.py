@@ -43,8 +43,8 @@ def test_a_deviation_of_income_has_the_words_of_income() -> None:
 
 
 def test_each_state_has_its_own_sign_words_for_a_reader_and_a_line_below() -> None:
-    states = ["hidden", "missing", "not_applicable", "not_assessed", "incomplete"]
-    frame = pd.DataFrame({"unit": list("abcde"), "closed": [7.0, None, 7.0, 7.0, 7.0]})
+    states = ["hidden", "missing", "not_applicable", "not_assessed", "incomplete", "provisional", "estimated"]
+    frame = pd.DataFrame({"unit": list("abcdefg"), "closed": [7.0, None, 7.0, 7.0, 7.0, 8.0, 9.0]})
     shown = table(
         frame,
         ["unit", Column("closed", kind="number")],
@@ -53,13 +53,13 @@ def test_each_state_has_its_own_sign_words_for_a_reader_and_a_line_below() -> No
         states={(i, "closed"): s for i, s in enumerate(states)},
     )
 
-    assert cells(shown.html)[3::2] == ["·", "–", "i.r.", "i.o.", "7*"]
+    assert cells(shown.html)[3::2] == ["·", "–", "i.r.", "i.o.", "7*", "8†", "9≈"]
     assert '<span class="state" role="img" aria-label="Skjult af diskretionshensyn">·</span>' in shown.html
     assert (
         '<p class="note">– = ikke leveret; · = skjult af diskretionshensyn; i.r. = ikke relevant; i.o. = ikke opgjort;'
-        " * = foreløbig</p>"
+        " * = ufuldstændig; † = foreløbig; ≈ = skønnet: enheden er udskilt af en anden</p>"
     ) in shown.html
-    assert shown.rows == (("a", None), ("b", None), ("c", None), ("d", None), ("e", 7.0))
+    assert shown.rows == (("a", None), ("b", None), ("c", None), ("d", None), ("e", 7.0), ("f", 8.0), ("g", 9.0))
     assert [state["state"] for state in shown.states] == states
 
 

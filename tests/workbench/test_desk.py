@@ -132,7 +132,15 @@ def test_every_empty_cell_of_the_coherent_table_says_why(inspections, unit):
     for column in frame.columns.drop("activity"):
         for row in range(len(frame)):
             assert pd.notna(frame[column].iloc[row]) or (row, column) in states, (row, column)
-    assert set(states.values()) <= {"hidden", "missing", "not_applicable", "incomplete", "not_assessed"}
+    assert set(states.values()) <= {
+        "hidden",
+        "missing",
+        "not_applicable",
+        "incomplete",
+        "not_assessed",
+        "provisional",
+        "estimated",
+    }
     for place, state in states.items():
         assert state != "hidden" or pd.isna(frame[place[1]].iloc[place[0]])
 
@@ -235,7 +243,13 @@ def test_staff_figures_that_are_shown_are_those_of_the_deliveries(inspections, s
     fte = frame[frame["measure"] == "fte"].iloc[0]
 
     assert fte["month"] == pytest.approx(true["fte"], abs=0.01)
-    assert {states[row, column] for row, column in states} <= {"hidden", "incomplete", "not_applicable", "missing"}
+    assert {states[row, column] for row, column in states} <= {
+        "hidden",
+        "incomplete",
+        "not_applicable",
+        "missing",
+        "provisional",
+    }
 
 
 # Goals and units
@@ -432,3 +446,21 @@ def test_a_slice_of_another_version_says_what_to_do(cut, tmp_path):
 
     with pytest.raises(WrongUse, match=r"is not a slice that this version understands\. Run the batch again\."):
         desk(str(tmp_path))
+
+
+def test_the_newest_months_of_sick_leave_and_overtime_are_provisional_and_shares_of_a_split_unit_estimated(
+    small_agency,
+):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(small_agency.root)
+        complaints = desk("example", unit="2310", audience="internal")
+    newest, before, split = complaints.at, complaints.at - pd.DateOffset(months=1), complaints.last_year
+
+    assert [complaints.value("overtime_hours", at=at)[1] for at in (newest, before)] == ["provisional", "value"]
+    assert complaints.value("closed", at=newest)[1] == "value"
+    assert [complaints.value(name, at=split)[1] for name in ("actual", "hours_per_case", "case_days_median")] == [
+        "estimated",
+        "estimated",
+        "value",
+    ]
+    assert complaints.value("actual", at=split, unit="2300")[1] == "value"
