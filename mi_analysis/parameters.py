@@ -44,6 +44,8 @@ class Contract(Record):
     due_working_day: int | None = None  # working day of the month after the period
     smallest_mapped_share: Number = 0.95
     control_totals: dict[str, Number] = {}  # model column -> figure the owner states
+    meanings: dict[str, str] = {}  # header -> what it means here, where the column's own meaning is not enough
+    examples: dict[str, str] = {}  # header -> a cell as it should be written
 
 
 class Wide(Record):

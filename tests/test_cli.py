@@ -24,6 +24,10 @@ RUN = (
 )
 CELL = 'source: str = ""\nunit: str = ""\nperiod: str = ""'
 ACCOUNT = SimpleNamespace(read=10, used=8, quarantined=1, dropped={"total": 1})
+SCORES = {
+    "supplier": "HR", "month": "2025-03-01", "files": 1, "status": "late", "days_late": 2.0, "read": 1000, "quarantined": 1, "stopped": 0,
+    "mapped": 75.0, "reconciled": None, "restated": 0.0,
+}  # fmt: skip
 GAP = SimpleNamespace(
     source="tid",
     table="hours",
@@ -79,7 +83,7 @@ def project(tmp_path, monkeypatch):
     audit = SimpleNamespace(as_of="2025-03-31", received=(received,), usable=True, missing_sources=(), findings=[])
     prepared = SimpleNamespace(
         folder=tmp_path / "outputs" / "x", units=units, activities=pd.DataFrame(columns=["activity", "name"]),
-        periods=["2025-03-01"], fingerprint="f" * 64, stopped=[], audit=audit, findings=[],
+        periods=["2025-03-01"], suppliers=pd.DataFrame([SCORES]), fingerprint="f" * 64, stopped=[], audit=audit, findings=[],
         slice=lambda folder, unit, activity, period: unit,
         institution=Institution.model_validate({"name": {"da": "E", "en": "E"}, "deliveries": {"folder": "d"}, "sources": {}}),
     )  # fmt: skip
@@ -233,6 +237,10 @@ def test_check_prints_the_account_of_every_delivery(project, capsys, monkeypatch
         "E: 1 deliveries, as of 2025-03-31",
         "Delivery  File     Read  Used  Aside  Dropped  With partner",
         "tid       tid.csv    10     8      1        1         75.0%",
+        "",
+        "Suppliers, 2025-03:",
+        "  Supplier  Files  Against the due day     Rows   Aside  Stopped  With partner  Control totals  Months changed",
+        "  HR            1  late by 2 working days  1,000      1        0         75.0%                               0",
         "",
         "Findings:",
         "  warn: not.in.words: column Timer",

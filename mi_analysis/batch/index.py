@@ -10,6 +10,7 @@ from mi_analysis.batch.record import Record, newest, package_version, write_whol
 from mi_analysis.reporting import export
 from mi_analysis.reporting.presentation import escape
 from mi_analysis.reporting.sentences import sentence
+from mi_analysis.reporting.tables import Column, table
 from mi_analysis.reporting.wording import Words
 
 TONE = {"made": "good", "unchanged": "good", "failed": "bad", "stopped": "bad"}
@@ -88,7 +89,7 @@ def write(version: Record, plan: Plan, prepared: Any) -> None:
     period = period_text(data["period"], words) if data["period"][:1].isdigit() else data["period"]
     edition = f"{words.text('stamp.edition')} {edition_text(version, words)}"
     body = "".join((_totals(data, words), _failures(data, words), _reports(version, plan, prepared, words),
-                    _remarks(data, words), _left_out(data, words)))  # fmt: skip
+                    _suppliers(prepared, data["period"], words), _remarks(data, words), _left_out(data, words)))  # fmt: skip
     stamp = {"institution": name, "period": data["period"],
              "audience": data["audience"], "extracted": extracted(prepared), "data": data["model"][:12],
              "version": data["package"], "edition": edition_text(version, words)}  # fmt: skip
@@ -254,6 +255,27 @@ def _cell(job: dict[str, Any], title: str, label: str, prepared: Any, words: Wor
     links = [f'<a href="{quote(files[kind])}" aria-label="{escape(f"{name}: {title}, {label}")}">{escape(name)}</a>'
              for kind, name in names if kind in files]  # fmt: skip
     return " ".join((text, *links))
+
+
+SCORES = {"files": "number", "status": "status", "days_late": "number", "read": "number", "quarantined": "number",
+          "stopped": "number", "mapped": "percent", "reconciled": "status", "restated": "number"}  # fmt: skip
+"""Columns of the scorecard in the index, and their kinds."""
+
+
+def _suppliers(prepared: Any, period: str, words: Words) -> str:
+    """How each supplier kept what was agreed, in the newest month up to the period."""
+    last = f"{period[:4]}-{int(period[6]) * 3:02}" if period[5:6] == "Q" else period
+    frame = prepared.suppliers
+    frame = frame[frame["month"].str[:7] <= (last if len(last) == 7 else "9999")]
+    if not len(frame):
+        return ""
+    month = frame["month"].max()
+    title = words.text("caption.suppliers", period=words.period(month[:7]))
+    rows = frame[frame["month"] == month].reset_index(drop=True)
+    columns = [Column("supplier"), *(Column(name, kind=kind) for name, kind in SCORES.items())]
+    nothing = {(at, name): "not_applicable" for name in SCORES for at in rows.index[rows[name].isna()]}
+    shown = table(rows, columns, title, words, key="suppliers", states=nothing)
+    return f"<h2>{escape(words.text('heading.quality.scorecard'))}</h2>{shown.html}"
 
 
 def _remarks(data: dict[str, Any], words: Words) -> str:

@@ -1,9 +1,10 @@
 """`mi check`: read the deliveries and say what was found."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,12 +25,15 @@ if TYPE_CHECKING:
     from mi_analysis.workbench.preparation import Prepared
 
 
-@cli.command(epilog=f"\b\nExample:  mi check example\n\n{EXIT_STATUS}")
+@cli.command(epilog=f"\b\nExample:  mi check example\n          mi check example --contract\n\n{EXIT_STATUS}")
 @click.argument("institution")
 @deliveries_option
 @out_option
 @click.option("--strict", is_flag=True, help="Exit with 3 on any breach of what was agreed.")
-def check(institution: str, deliveries: Path | None, out: Path | None, strict: bool) -> None:
+@click.option(
+    "--contract", is_flag=True, help="Write what each supplier owes: a page to send and a workbook to fill in."
+)
+def check(institution: str, deliveries: Path | None, out: Path | None, strict: bool, contract: bool) -> None:
     """Read the deliveries of INSTITUTION, build the model, and say what was found.
 
     Prints every delivery with its rows read, used, put aside and dropped, the findings, the codes
@@ -37,12 +41,70 @@ def check(institution: str, deliveries: Path | None, out: Path | None, strict: b
     """
     from mi_analysis.workbench.preparation import prepare
 
+    if contract:
+        for line in contract_lines(institution, deliveries, out):
+            click.echo(line)
+        return
     prepared = prepare(institution, start=Path.cwd(), deliveries=deliveries, out=out)
     for line in check_lines(prepared):
         click.echo(line)
     if not prepared.audit.usable or (strict and breaches(prepared)):
         raise SystemExit(NO_DELIVERY)
     raise SystemExit(RESERVATIONS if prepared.stopped else FINE)
+
+
+def score_cells(row: Mapping[Any, Any]) -> tuple[str, ...]:
+    """A row of the scorecard as cells; what is not known is blank."""
+    known = {name: value for name, value in row.items() if value is not None and value == value}
+    status = str(known.get("status", "")).replace("_", " ")
+    late = f" by {known['days_late']:.0f} working days" if known.get("days_late") else ""
+    counts = (f"{row[name]:,}" for name in ("read", "quarantined", "stopped"))
+    mapped = f"{known['mapped']:.1f}%" if "mapped" in known else ""
+    restated = f"{known['restated']:.0f}" if "restated" in known else ""
+    return (
+        f"  {row['supplier']}",
+        str(row["files"]),
+        status + late,
+        *counts,
+        mapped,
+        known.get("reconciled", ""),
+        restated,
+    )
+
+
+def contract_lines(institution: str, deliveries: Path | None, out: Path | None) -> Iterator[str]:
+    """Write the contracts, and say where they are."""
+    from mi_analysis.model.build import list_files, read_keys
+    from mi_analysis.model.deliveries import check_profiles
+    from mi_analysis.parameters import deliveries_folder, find_institution, load_institution, project_root
+    from mi_analysis.workbench import contracts
+
+    file = find_institution(institution, Path.cwd())
+    root, given = project_root(file.parent), load_institution(file)
+    folder = (out or root / "outputs") / file.parent.name / "contracts"
+    check_profiles(given)
+    known, _, _ = read_keys(given, list_files(given, deliveries_folder(given, root, deliveries)))
+    made = contracts.write(given, known, folder, date.today().year)
+    rows: list[tuple[str, ...]] = [("Source", "Supplier", "Due", "Columns", "Page", "Workbook to fill in")]
+    for one in made:
+        places = (place.relative_to(folder).as_posix() for place in (one.page, one.template))
+        rows.append(
+            (
+                one.source,
+                one.owner or "not said",
+                f"working day {one.due}" if one.due else "not agreed",
+                str(one.columns),
+                *places,
+            )
+        )
+    yield f"{given.name.en}: {len(made)} contracts in {folder}"
+    yield from aligned(rows)
+    unsaid = [one.source for one in made if not one.owner]
+    yield from (
+        [f"\nNo owner is named for {', '.join(unsaid)}: write contract: {{owner: ...}} in {file.name}."]
+        if unsaid
+        else []
+    )
 
 
 def check_lines(prepared: "Prepared") -> Iterator[str]:
@@ -61,6 +123,20 @@ def check_lines(prepared: "Prepared") -> Iterator[str]:
         rows.append((item.source, item.file, *(f"{n:,}" for n in numbers), mapped, "stopped" if item.stopped else ""))
     yield from aligned(rows)
     yield from (f"Not delivered: {source}" for source in audit.missing_sources)
+    newest = max(prepared.periods, default="")
+    scores = [score_cells(row) for row in prepared.suppliers.to_dict("records") if row["month"] == newest]
+    heads = (
+        "  Supplier",
+        "Files",
+        "Against the due day",
+        "Rows",
+        "Aside",
+        "Stopped",
+        "With partner",
+        "Control totals",
+        "Months changed",
+    )
+    yield from section(f"Suppliers, {newest[:7]}", aligned([heads, *scores]) if scores else ())
     found = [f"  {remark['severity']}: {finding_text(remark, words)}" for remark in remarks(prepared)]
     yield from section("Findings", found)
     gaps: dict[tuple[str, ...], list[float]] = {}

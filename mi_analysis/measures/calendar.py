@@ -59,6 +59,15 @@ def working_days(first: date, last: date, rules: Calendar) -> int | None:
     )
 
 
+def working_day(month: date, number: int, rules: Calendar) -> date | None:
+    """The working day of that number in the month that begins on a day; None where holidays are not known."""
+    day = month - timedelta(1)
+    while number and rules.country == "DK":
+        day += timedelta(1)
+        number -= working_days(day, day, rules) or 0
+    return day if rules.country == "DK" else None
+
+
 def fte_employed(employments: Iterable[tuple[date, date, float]], first: date, last: date) -> float:
     """Contracted årsværk of a period: each employment's fraction times its part of the period's calendar days.
 

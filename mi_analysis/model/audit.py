@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mi_analysis.model.deliveries import Account, ControlTotal, Delivery, Finding
 from mi_analysis.model.keys import Keys
 from mi_analysis.model.schema import TABLES
+from mi_analysis.model.values import end_of
 
 if TYPE_CHECKING:
     import duckdb  # reading a stored audit needs no data engine
@@ -73,6 +74,9 @@ class Received:
     placed_rows: dict[str, int]
     stopped: bool
     part: str = ""
+    ended: tuple[str, ...] = ()  # last day of each period
+    due: str | None = None  # the day it was agreed for, and working days after it; None: not agreed or not known
+    days_late: int | None = None
 
     @property
     def activity_rows(self) -> int:
@@ -143,6 +147,7 @@ def received(item: dict) -> Received:
             "findings": tuple(Finding(**finding) for finding in item["findings"]),
             "gaps": tuple(Gap(**gap) for gap in item["gaps"]),
             "periods": tuple(item["periods"]),
+            "ended": tuple(item["ended"]),
             "tables": tuple(item["tables"]),
         }
     )
@@ -165,6 +170,7 @@ def remember(delivery: Delivery, gaps: tuple[Gap, ...], placed_rows: dict[str, i
         placed_rows,
         delivery.stopped,
         part,
+        tuple(sorted({end_of(*period).isoformat() for period in delivery.periods})),
     )
 
 

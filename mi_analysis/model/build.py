@@ -17,9 +17,11 @@ from mi_analysis.model import audit as audits
 from mi_analysis.model import database, facts
 from mi_analysis.model.audit import Audit, Received
 from mi_analysis.model.conflicts import set_aside
+from mi_analysis.model.contract import workbook_pattern
 from mi_analysis.model.deliveries import Finding, check_profiles, read
 from mi_analysis.model.keys import END, Activity, Keys, keys
 from mi_analysis.model.schema import REFERENCE_TABLES, STORED, stored_types
+from mi_analysis.model.values import end_of
 from mi_analysis.parameters import Institution, Source
 
 FACTS = tuple(table for table in STORED if table not in ("persons", "quarantine"))
@@ -87,12 +89,13 @@ def build(institution: Institution, name: str, deliveries: Path, folder: Path, m
 
 
 def list_files(institution: Institution, deliveries: Path) -> list[tuple[str, Path]]:
-    """Sources with their files, in the order of names."""
-    return [
-        (name, file)
-        for name, source in institution.sources.items()
-        for file in sorted({file for pattern in source.files for file in deliveries.glob(pattern) if file.is_file()})
-    ]
+    """Sources with their files, in the order of names; text may come as a workbook, of the same name."""
+    found = []
+    for name, source in institution.sources.items():
+        patterns = {form for pattern in source.files for form in (pattern, workbook_pattern(pattern))}
+        files = {file for pattern in patterns for file in deliveries.glob(pattern) if file.is_file()}
+        found += [(name, file) for file in sorted(files)]
+    return found
 
 
 def is_reference(source: Source) -> bool:
@@ -272,7 +275,7 @@ def reported_periods(connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
 
 def month_end(period: str) -> date:
     """Last day of the month that begins on an ISO day."""
-    return facts.end_of(date.fromisoformat(period), "month")
+    return end_of(date.fromisoformat(period), "month")
 
 
 def key_tables(known: Keys) -> dict[str, pa.Table]:

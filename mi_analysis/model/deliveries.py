@@ -29,7 +29,17 @@ from mi_analysis.model.findings import (
 )
 from mi_analysis.model.formats import read_grid
 from mi_analysis.model.grid import Grid, Unreadable, positions
-from mi_analysis.model.rows import Part, bad_cells, facts_of, no_data, parts_of, repeated, repeated_keys, wanted
+from mi_analysis.model.rows import (
+    Part,
+    bad_cells,
+    facts_of,
+    no_data,
+    parts_of,
+    repeated,
+    repeated_keys,
+    spellings_of,
+    wanted,
+)
 from mi_analysis.model.schema import TABLES
 from mi_analysis.model.values import Period, fold, parse_date, parse_period
 from mi_analysis.parameters import Institution, Problem, Source, WrongUse, nearest
@@ -117,6 +127,14 @@ def check_profiles(institution: Institution) -> None:
                     if token and fold(token) not in map(fold, tokens):
                         where = institution.where(*at, "values", column, text)
                         problems.append(Problem(where, f'{column}: "{token}" is not known.', nearest(token, tokens)))
+        spelled = [[one] if isinstance(one, str) else one for _, one in spellings_of(source)]
+        headers = [header for listed in spelled for header in listed] + source.fill_down
+        for part in ("meanings", "examples"):
+            for header in sorted(set(getattr(source.contract, part)) - set(headers)):
+                where = institution.where("sources", name, "contract", part, header)
+                problems.append(
+                    Problem(where, f'{part}: "{header}" is no column that is read.', nearest(header, headers))
+                )
     if problems:
         raise WrongUse(*problems)
 

@@ -5,7 +5,7 @@ large a part the largest of them has, for the unit and every unit above it.
 """
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from typing import NamedTuple
 
 import duckdb
@@ -17,6 +17,7 @@ from mi_analysis.model import database
 from mi_analysis.model.deliveries import Finding
 from mi_analysis.model.keys import Keys, Placement
 from mi_analysis.model.schema import NOT_PLACED, STORED, TABLES
+from mi_analysis.model.values import end_of
 from mi_analysis.parameters import Source
 
 HOURS_PER_DAY = 7.4
@@ -101,13 +102,6 @@ def spans_of(fact: pa.Table, table: str, known: Keys) -> tuple[list[tuple[date, 
 def whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     """A column in one piece."""
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-
-
-def end_of(start: date, grain: str) -> date:
-    """Last day of the month, quarter or year that begins on a day."""
-    months = {"month": 1, "quarter": 3, "year": 12}[grain]
-    year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
-    return date(year, month + 1, 1) - timedelta(1)
 
 
 def found_places(

@@ -278,6 +278,13 @@ class Period(NamedTuple):
     kind: str = ""
 
 
+def end_of(start: date, grain: str) -> date:
+    """Last day of the month, quarter or year that begins on a day."""
+    months = {"month": 1, "quarter": 3, "year": 12}[grain]
+    year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
+    return date(year, month + 1, 1) - timedelta(1)
+
+
 _RANGE_MONTH = rf"(?:{'|'.join(sorted(MONTHS, key=len, reverse=True))})\.?"
 _PERIODS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (kind, re.compile(pattern))

@@ -7,6 +7,7 @@ from mi_analysis.reporting.wording import Words
 
 MONEY = ("amount",)
 PER_CENT = ("pct", "degree", "share", "smallest")
+DAYS = ("due", "extracted")
 WHOLE = ("n", "n_min", "rows", "cells", "total", "agree", "met", "partly", "not_met", "na", "run", "k", "m")
 COUNTED = ("met", "partly", "not_met", "not_assessed")
 
@@ -46,6 +47,8 @@ def _shown(name: str, value: Any, values: Mapping[str, Any], words: Words, findi
         return words.lower(words.text(f"signal.{value}"))
     if name in MONEY or name.endswith("_amount"):
         return words.money(value)
+    if name in DAYS:
+        return words.date(value)
     if name in PER_CENT:
         return words.percent(value)
     if name == "change_points":

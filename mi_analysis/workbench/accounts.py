@@ -10,6 +10,7 @@ from mi_analysis.model.schema import NOT_PLACED
 from mi_analysis.reporting.sentences import sentence
 from mi_analysis.reporting.wording import Words
 from mi_analysis.workbench.figures import Figures
+from mi_analysis.workbench.scorecard import scorecard
 
 EXPECTED = (("hours",), ("absence",), ("staff",), ("ledger",), ("budget",), ("cases", "volumes"), ("goals",))
 """Tables that make the whole picture; of a group one is enough."""
@@ -187,9 +188,15 @@ class Accounts(Figures):
             unit=[self.unit_label(unit) for unit in frame["unit"]],
         )
 
+    def suppliers(self, months: int = 3) -> pd.DataFrame:
+        """The scorecard per supplier and month (`scorecard.scorecard`), the last months up to the desk's own."""
+        frame = scorecard(self.audit, self.owners, self.contents)
+        frame = frame[frame["month"] <= self.period]
+        return frame[frame["month"].isin(sorted(set(frame["month"]))[-months:])].reset_index(drop=True)
+
     def deliveries(self) -> pd.DataFrame:
-        """Scorecard: a row per delivery with rows read, used, put aside, dropped, mapped share, reconciliation."""
-        return pd.DataFrame([scorecard(item) for item in self.audit.received])
+        """A row per delivery with rows read, used, put aside, dropped, mapped share, reconciliation."""
+        return pd.DataFrame([delivery_row(item) for item in self.audit.received])
 
     def as_of(self) -> date | None:
         """The day the figures stand at."""
@@ -212,8 +219,8 @@ def in_words(reason: str, words: Words) -> str:
     return words.text(f"finding.cell.{key}", detail=detail)
 
 
-def scorecard(item: Received) -> dict:
-    """One delivery as a row of the scorecard."""
+def delivery_row(item: Received) -> dict:
+    """One delivery as a row."""
     account = item.account
     return {
         "source": item.source, "file": item.file, "extracted_at": item.extracted_at, "read": account.read, "used": account.used,

@@ -23,6 +23,7 @@ from mi_analysis.model.audit import Audit, Received
 from mi_analysis.model.deliveries import Finding
 from mi_analysis.parameters import Institution, deliveries_folder, find_institution, load_institution, project_root
 from mi_analysis.workbench.figures import fingerprint
+from mi_analysis.workbench.scorecard import judged, scorecard
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,11 @@ class Prepared:
     def fingerprint(self) -> str:
         """Identity of what was built."""
         return self.audit.identity
+
+    @property
+    def suppliers(self) -> pd.DataFrame:
+        """The scorecard per supplier and month."""
+        return scorecard(self.audit, self.owners, self.contents)
 
     @property
     def root(self) -> str:
@@ -138,6 +144,7 @@ def prepare(
         institution, name, lie, place,
         lambda connection, new, as_of: compute.build(connection, institution, new, as_of),
     )  # fmt: skip
+    built, audit = standing != audit, judged(audit, institution)
     with database.open_model(place) as connection:
         units = connection.execute("select * from units order by valid_from, unit").df()
         activities = connection.execute("select * from activities order by activity").df()
@@ -150,7 +157,7 @@ def prepare(
         institution.goals_about_staff,
         catalogue_of(institution),
     )
-    return Prepared(name, institution, folder, audit, released, units, activities, quarantined, standing != audit)
+    return Prepared(name, institution, folder, audit, released, units, activities, quarantined, built)
 
 
 def without_others(item: Received) -> dict[str, Any]:

@@ -30,6 +30,7 @@ class FakePrepared:
     findings: list = field(default_factory=list)
     stopped: list = field(default_factory=list)
     sliced: list = field(default_factory=list)
+    suppliers: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"month": pd.Series(dtype=str)}))
 
     @property
     def audit(self):
