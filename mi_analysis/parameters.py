@@ -228,6 +228,7 @@ class Institution(FileRecord):
     currency: str = "DKK"
     money_scale: Literal[1, 1000, 1_000_000] = 1000  # money is printed in this
     fiscal_year_start: Annotated[int, Field(ge=1, le=12)] = 1
+    smallest_relevant: dict[str, Number] = {}  # outcome -> difference that would matter, per step of the exposure
     goals_about_staff: list[str] = []  # numbers of goals that tell of sick leave or overtime: hidden where those are
     measures: dict[str, OwnMeasure] = {}
     key_figures: Annotated[list[str], Field(max_length=12)] = []  # on page one, in this order; none: the usual ones

@@ -85,6 +85,7 @@ def project(tmp_path, monkeypatch):
         folder=tmp_path / "outputs" / "x", units=units, activities=pd.DataFrame(columns=["activity", "name"]),
         periods=["2025-03-01"], suppliers=pd.DataFrame([SCORES]), fingerprint="f" * 64, stopped=[], audit=audit, findings=[],
         slice=lambda folder, unit, activity, period: unit,
+        asked=lambda: None,
         institution=Institution.model_validate({"name": {"da": "E", "en": "E"}, "deliveries": {"folder": "d"}, "sources": {}}),
     )  # fmt: skip
     monkeypatch.setattr(preparation, "prepare", lambda *_, **__: prepared)
@@ -253,7 +254,34 @@ def test_check_prints_the_account_of_every_delivery(project, capsys, monkeypatch
     ]
 
 
-@pytest.mark.parametrize("verb", [[], ["check"], ["plan"], ["run"]])
+def test_a_question_is_answered_in_words_with_the_numbers_behind_and_what_they_do_not_show(
+    small_agency, capsys, monkeypatch
+):
+    monkeypatch.chdir(small_agency.root)
+
+    status, out, err = mi(
+        capsys, "ask", "example", "kept_closed_pct", "overtime_per_fte", "--margin", "1", "--language", "en"
+    )
+
+    kept = small_agency.root / "outputs" / "example" / "kept" / "hypotheses.jsonl"
+    assert (status, err) == (0, "")
+    assert "overtime and share of cases closed within deadline" in out.splitlines()[0]
+    assert [out.count(f"\n{title}:\n") for title in ("The numbers behind it", "What the figures do not show")] == [1, 1]
+    assert "Smallest relevant difference, set beforehand" in out
+    assert out.endswith(f"The question stands in the register of hypotheses. ({kept})\n")
+    assert json.loads(kept.read_text(encoding="utf-8").splitlines()[0])["margin"] == 1
+
+
+def test_an_unknown_measure_is_answered_with_the_nearest_name_and_asks_nothing(small_agency, capsys, monkeypatch):
+    monkeypatch.chdir(small_agency.root)
+
+    found = mi(capsys, "ask", "example", "kept_closd_pct", "overtime_per_fte", "--out", "elsewhere")
+
+    assert found == (2, "", "measure: 'kept_closd_pct' is not in the catalogue. Nearest: kept_closed_pct.\n")
+    assert not Path("elsewhere/example/kept").exists()
+
+
+@pytest.mark.parametrize("verb", [[], ["check"], ["plan"], ["run"], ["ask"]])
 def test_help_fits_a_screen_and_has_an_example(capsys, verb):
     status, out, _ = mi(capsys, *verb, "--help")
 

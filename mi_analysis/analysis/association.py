@@ -17,6 +17,7 @@ from mi_analysis.analysis import guards
 from mi_analysis.analysis.basis import BadInput, Sentence
 from mi_analysis.analysis.guards import Effect, effect
 from mi_analysis.analysis.inference import (
+    RANK_TOLERANCE,
     Bootstrap,
     NotIdentified,
     PanelFit,
@@ -26,6 +27,7 @@ from mi_analysis.analysis.inference import (
     one_regressor,
     panel_fit,
     t_interval,
+    take_out_effects,
     wild_bootstrap,
 )
 from mi_analysis.analysis.multiplicity import LEVEL, Verdict, detectable, four_way
@@ -154,6 +156,7 @@ def associate(
     for name in (design.y, design.x[0]):
         if constant(panel.table[name].to_numpy(float)):
             return _judged(asked, lacking or Sentence("verdict.assoc.constant", {"measure": name}))
+    panel, design = without_explained(panel, design)
     try:
         fit = panel.fit()
     except NotIdentified:
@@ -262,6 +265,17 @@ def without_repeats(design: Design, frame: pd.DataFrame) -> Design:
         same = next((kept for kept in signs if np.array_equal(rows[kept], rows[name])), name)
         signs[same] = signs.get(same, 0) + sign
     return replace(design, x=tuple(signs), ratio=tuple(signs.values()) if design.ratio else ())
+
+
+def without_explained(panel: Panel, design: Design) -> tuple[Panel, Design]:
+    """Both without parts that the effects explain, such as FTE that never changes: they have nothing left to say."""
+    left, _ = take_out_effects(panel.x, panel.series, panel.period, panel.block)
+    size = np.linalg.norm(panel.x - panel.x.mean(axis=0), axis=0)
+    says = np.linalg.norm(left, axis=0) > RANK_TOLERANCE * size
+    says[0] = True  # the exposure itself: that it says nothing is an answer
+    kept = [np.array(values)[says] for values in (design.x, design.ratio or design.x)]
+    ratio = tuple(map(int, kept[1])) if design.ratio else ()
+    return replace(panel, x=panel.x[:, says]), replace(design, x=tuple(kept[0]), ratio=ratio)
 
 
 def _shared_warnings(shared: tuple[str, ...], margin: float | None) -> list[Sentence]:

@@ -97,6 +97,7 @@ def run(
             only, retry, force = options.only, options.retry, options.force
             model = prepared.fingerprint
             editions = record.settle(plan, outputs, model, make_slice, only=only, retry=retry, force=force)
+            prepared.asked()
             return _Run(plan, prepared, options, screen, make_slice, executor).bring(editions, outputs)
         finally:
             shutil.rmtree(work, ignore_errors=True)

@@ -6,6 +6,7 @@ Everything a desk gives is released (`disclosure`), tidy, and only looked up her
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -15,10 +16,13 @@ from mi_analysis.model import audit as audits
 from mi_analysis.parameters import Institution, Problem, WrongUse, nearest
 from mi_analysis.workbench.accounts import Accounts
 from mi_analysis.workbench.figures import fingerprint
-from mi_analysis.workbench.summaries import Summaries
+from mi_analysis.workbench.questions import Questions, register_of
+
+if TYPE_CHECKING:
+    from mi_analysis.workbench.preparation import Prepared
 
 
-class Desk(Summaries, Accounts):
+class Desk(Questions, Accounts):
     """Released figures about a unit (or the institution) as they stood after a period."""
 
     def whole(self) -> "Desk":
@@ -55,18 +59,23 @@ def desk(
     known = list(prepared.units["unit"].unique())
     if unit not in known:
         raise WrongUse(Problem("unit", f"'{unit}' is not a unit of {prepared.name}.", nearest(unit, known)))
+    return desk_on(prepared, unit, month_asked(prepared, period), activity)
+
+
+def month_asked(prepared: "Prepared", period: str) -> str:
+    """First day of a month with figures; blank is the last one."""
     month = f"{period}-01" if len(period) == 7 else period or prepared.periods[-1]
     if month not in prepared.periods:
-        raise WrongUse(
-            Problem(
-                "period",
-                f"'{period}' has no figures.",
-                f"There are figures from {prepared.periods[0][:7]} to {prepared.periods[-1][:7]}.",
-            )
-        )
+        first, last = prepared.periods[0][:7], prepared.periods[-1][:7]
+        raise WrongUse(Problem("period", f"'{period}' has no figures.", f"There are figures from {first} to {last}."))
+    return month
+
+
+def desk_on(prepared: "Prepared", unit: str, month: str, activity: str = "") -> Desk:
+    """The desk of a unit of an institution whose model stands; ``month`` is an ISO first day."""
     return Desk(
         prepared.name, prepared.institution, prepared.released, prepared.audit, prepared.units, prepared.activities, unit, month, activity,
-        {"data": prepared.fingerprint[:12]}, prepared.owners, prepared.contents, prepared.quarantined,
+        {"data": prepared.fingerprint[:12]}, prepared.owners, prepared.contents, prepared.quarantined, register_of(prepared.folder),
     )  # fmt: skip
 
 
@@ -82,10 +91,13 @@ def opened_slice(folder: Path) -> Desk:
     institution = Institution.model_validate(about["institution"] | {"sources": {}, "deliveries": {"folder": ""}})
     units = pd.read_parquet(folder / "units.parquet")
     audit = audits.read(folder / "audit.json")
+    register = folder / "register"
     if audit is None:
         raise WrongUse(Problem(folder.name, "is not a slice that this version understands.", "Run the batch again."))
     return Desk(
         about["name"], institution, disclosure.load(folder, about["audience"]), audit, units, pd.read_parquet(folder / "activities.parquet"),
         about["unit"] or str(units.loc[units["parent"] == "", "unit"].iloc[0]), about["period"], about["activity"],
         {"data": fingerprint(folder)[:12]}, about["owners"], about["contents"], pd.read_parquet(folder / "quarantine.parquet"),
+        Path(register.read_text(encoding="utf-8")) if register.exists() else None,
+        json.loads((folder / "answers.json").read_text(encoding="utf-8")),
     )  # fmt: skip

@@ -2,9 +2,11 @@
 
 import hashlib
 import html
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -60,6 +62,10 @@ class Figures:
     owners: dict[str, str] = field(default_factory=dict)
     contents: dict[str, list[str]] = field(default_factory=dict)
     quarantined: pd.DataFrame = field(default_factory=pd.DataFrame)
+    kept: Path | None = None
+    """The register of questions asked; a unit's slice has none."""
+    handed: Mapping[str, Any] | None = None
+    """Results of the whole institution that a run computed once, as far as this reader may see them."""
 
     def __repr__(self) -> str:
         hidden = int((self.released.states["state"] == "hidden").sum())

@@ -7,8 +7,9 @@ import json
 import shutil
 import tempfile
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -23,7 +24,11 @@ from mi_analysis.model.audit import Audit, Received
 from mi_analysis.model.deliveries import Finding
 from mi_analysis.parameters import Institution, deliveries_folder, find_institution, load_institution, project_root
 from mi_analysis.workbench.figures import fingerprint
+from mi_analysis.workbench.questions import Study, register_of
 from mi_analysis.workbench.scorecard import judged, scorecard
+
+if TYPE_CHECKING:
+    from mi_analysis.workbench.door import Desk
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,8 @@ class Prepared:
     def slice(self, folder: Path, unit: str, activity: str, period: str) -> str:
         """Write what a notebook about one unit may see, and return its fingerprint.
 
-        A unit's slice holds its own rows and the institution's totals; without a unit it holds all.
+        A unit's slice holds its own rows, the institution's totals, and of the standing questions the institution's
+        answer with the unit's own slope and points; without a unit it holds all.
         """
         audit, released, units, quarantined = self.audit, self.released, self.units, self.quarantined
         if unit:
@@ -106,7 +112,35 @@ class Prepared:
             "contents": self.contents,
         }  # fmt: skip
         (folder / "slice.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
+        study = self.study(period)
+        answered = (study.for_unit(unit) if unit else study).as_data()
+        (folder / "answers.json").write_text(json.dumps(answered, ensure_ascii=False), encoding="utf-8")
+        if not unit:  # a path is no part of what the slice holds: a name without a dot is not in its fingerprint
+            (folder / "register").write_text(str(register_of(self.folder).absolute()), encoding="utf-8")
         return fingerprint(folder)
+
+    @cached_property
+    def _studies(self) -> dict[str, Study]:
+        return {}
+
+    def study(self, period: str) -> Study:
+        """The standing questions as they stood after a period (blank: the last month), computed once."""
+        end = pd.Period(period[:7] or self.periods[-1][:7]).end_time
+        month = max((month for month in self.periods if pd.Timestamp(month) <= end), default=self.periods[-1])
+        if month not in self._studies:
+            self._studies[month] = self.whole(month).studied()
+        return self._studies[month]
+
+    def whole(self, month: str) -> "Desk":
+        """The desk of the institution."""
+        from mi_analysis.workbench.door import desk_on  # the door opens this room
+
+        return desk_on(self, self.root, month)
+
+    def asked(self) -> None:
+        """Write the standing questions that were answered for this run in the register."""
+        for month, study in self._studies.items():
+            self.whole(month).note(study)
 
 
 def prepare(

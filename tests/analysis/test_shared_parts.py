@@ -165,3 +165,15 @@ def test_parts_that_the_table_lacks_are_named(simulate):
             "overtime_per_fte",
             parts=RATIOS,
         )
+
+
+def test_a_part_that_never_changes_within_the_units_is_left_out_and_not_taken_for_the_exposure(simulate):
+    frame = parts_frame(simulate)
+    frame["fte"] = frame.groupby("unit")["fte"].transform("first")
+    for name, ratio in RATIOS.items():
+        frame[name] = frame[ratio.numerator] / frame[ratio.denominator]
+    found = associate(frame, "hours_per_case", "overtime_per_fte", parts=RATIOS)
+    varying = associate(parts_frame(simulate), "hours_per_case", "overtime_per_fte", parts=RATIOS)
+
+    assert found.verdict.key == "verdict.assoc.unclear"
+    assert found.estimate == pytest.approx(varying.estimate, abs=0.02)

@@ -40,6 +40,9 @@ class FakePrepared:
     def fingerprint(self) -> str:
         return hashlib.sha256(json.dumps(self.figures).encode()).hexdigest()
 
+    def asked(self) -> None:
+        """No standing questions."""
+
     def slice(self, folder: Path, unit: str, activity: str, period: str) -> str:
         self.sliced.append((unit, activity, period))
         about = {"unit": unit, "period": period, "figure": self.figures.get(unit, sum(self.figures.values()))}

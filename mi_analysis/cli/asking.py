@@ -1,0 +1,71 @@
+"""`mi ask`: one hypothesis check, in words, registered."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mi_analysis.cli.shared import cli, deliveries_option, out_option, section
+
+if TYPE_CHECKING:
+    from mi_analysis.analysis.answers import Answer
+    from mi_analysis.workbench import Desk
+
+
+@cli.command(epilog="\b\nExample:  mi ask example kept_closed_pct overtime_per_fte --margin 1")
+@click.argument("institution")
+@click.argument("outcome")
+@click.argument("exposure")
+@click.option("--activity", default="*", metavar="CODE", help="An activity; each: one fit over all of them.")
+@click.option("--unit", "units", multiple=True, metavar="CODE", help="Only these units.")
+@click.option("--level", default="", help="Units of this level instead of the lowest.")
+@click.option("--since", default="", metavar="MONTH", help="First month, such as 2024-01.")
+@click.option("--until", default="", metavar="MONTH", help="Last month; the newest one with figures.")
+@click.option("--lag", type=int, default=0, help="Months by which EXPOSURE comes first.")
+@click.option("--margin", type=float, help="Smallest relevant difference, set before the answer.")
+@click.option("--planned", default="", metavar="FAMILY", help="The question was planned, in this family.")
+@click.option("--question", default="", help="The question in your own words, for the register.")
+@click.option("--who", default="", help="Who asks; the account's name.")
+@click.option("--audience", type=click.Choice(["public", "internal", "unit_manager"]), default="internal")
+@click.option("--language", type=click.Choice(["da", "en"]), help="Of the answer; the institution's own.")
+@deliveries_option
+@out_option
+def ask(
+    institution: str, outcome: str, exposure: str, activity: str, units: tuple[str, ...], level: str, since: str, until: str, lag: int,
+    margin: float | None, planned: str, question: str, who: str, audience: str, language: str | None, deliveries: Path | None,
+    out: Path | None,
+) -> None:  # fmt: skip
+    """Ask whether OUTCOME goes together with EXPOSURE, month by month within the units of INSTITUTION.
+
+    Both are names of measures (docs/measures.md); goal:1.1 is a goal's degree of fulfilment. The question
+    is written in kept/hypotheses.jsonl before it is answered, and every question asked counts in the answer.
+    """
+    from mi_analysis.workbench.door import desk_on, month_asked
+    from mi_analysis.workbench.preparation import prepare
+
+    prepared = prepare(institution, start=Path.cwd(), deliveries=deliveries, audience=audience, out=out)  # type: ignore[arg-type]
+    desk = desk_on(prepared, prepared.root, month_asked(prepared, until))
+    answer = desk.ask(
+        outcome, exposure, activity=activity, units=units, level=level, since=since, lag=lag, margin=margin, planned=planned,
+        question=question, who=who,
+    )  # fmt: skip
+    for line in answer_lines(desk, answer, language or desk.institution.language):
+        click.echo(line)
+
+
+def answer_lines(desk: "Desk", answer: "Answer", language: str) -> Iterator[str]:
+    """The sentence with its reservations, the numbers behind it, and what it does not show."""
+    from mi_analysis.reporting import verdicts
+
+    words = desk.words(language)
+    yield from verdicts.spoken(answer, words, desk.unit_label)
+    if answer.numbers["asked"] > 1 and "p_adjusted" in answer.numbers:
+        yield verdicts.one_of(answer, words)
+    rows = verdicts.behind(answer, words)
+    width = rows["label"].str.len().max()
+    yield from section(
+        words.text("answer.numbers"), [f"  {row.label:<{width}}  {row.value}" for row in rows.itertuples()]
+    )
+    yield from section(words.text("answer.not_shown"), [f"  {line}" for line in verdicts.not_shown(answer, words)])
+    yield f"\n{words.text('answer.registered')} ({desk.kept})"

@@ -1,0 +1,256 @@
+"""Questions asked at the desk: registered before they are answered, of released cells only, true of Eksempelstyrelsen."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from mi_analysis import register, synthetic
+from mi_analysis.analysis.answers import OTHER_UNIT
+from mi_analysis.model.schema import ALL
+from mi_analysis.parameters import WrongUse
+from mi_analysis.reporting import verdicts
+from mi_analysis.workbench import Desk, desk, prepare
+from mi_analysis.workbench.door import desk_on
+
+LAST = "2025-12-01"
+ASKED = ("kept_closed_pct", "overtime_per_fte")
+
+
+@pytest.fixture(scope="module")
+def whole_agency(project, tmp_path_factory):
+    """Eksempelstyrelsen in full: 24 offices, 36 months; what is true, and the model."""
+    folder = tmp_path_factory.mktemp("whole")
+    truth = synthetic.make(folder / "deliveries")
+    made = prepare(
+        "example", start=project, deliveries=folder / "deliveries", audience="internal", out=folder / "outputs"
+    )
+    return truth, made
+
+
+@pytest.fixture(scope="module")
+def truth(whole_agency):
+    return whole_agency[0]
+
+
+@pytest.fixture(scope="module")
+def prepared(whole_agency):
+    return whole_agency[1]
+
+
+@pytest.fixture(scope="module")
+def study(prepared):
+    return prepared.study("2025-12")
+
+
+@pytest.fixture
+def institution(prepared, tmp_path) -> Desk:
+    """The institution's desk, with a register of its own."""
+    return replace(desk_on(prepared, prepared.root, LAST), kept=tmp_path / "hypotheses.jsonl")
+
+
+def in_time(study):
+    return next(one for one in study.goals if one.outcome == "kept_closed_pct")
+
+
+def test_every_offices_sentence_on_overtime_and_deadlines_agrees_with_the_truth_or_cannot_tell(study, truth):
+    answer = in_time(study)
+    said = {unit: answer.own(unit) for unit in (*truth.related, *truth.unrelated)}
+    clear = {unit for unit, one in said.items() if one and one.key != "verdict.own.unclear"}
+    covered = [
+        unit
+        for unit, one in said.items()
+        if one and (one.values["lo"] <= (truth.slope if unit in truth.related else 0) <= one.values["hi"])
+    ]
+
+    assert clear <= set(truth.related)
+    assert len(clear) >= 3
+    assert {said[unit].key for unit in clear} == {"verdict.own.clear_neg"}
+    assert len(covered) >= 0.8 * len(said)
+
+
+def test_the_institutions_answer_agrees_with_the_truth_and_warns_that_offices_differ_the_other_way(study, truth):
+    answer = in_time(study)
+    mean = truth.slope * len(truth.related) / len(truth.related + truth.unrelated)
+
+    assert answer.numbers["lo"] <= mean <= answer.numbers["hi"]
+    assert answer.verdict.key in ("verdict.assoc.unclear", "verdict.assoc.clear_neg")
+    assert "verdict.assoc.opposite_levels" in {one.key for one in answer.warnings}
+    assert answer.numbers["between"] > 0 > answer.numbers["estimate"]
+
+
+def test_hours_per_case_on_overtime_is_fitted_on_the_parts_and_says_nothing_untrue(study, truth):
+    by_activity = {one.activity: one for one in study.productivity}
+    related, _ = truth.hours_per_case_slope
+
+    assert set(by_activity) == {"A10", "A15", "A20", "A25", "A30", "A40", "A50", "each"}
+    assert {one.scale for one in study.productivity} == {"log"}
+    assert all(one.warnings[0].key == "verdict.assoc.shared_part" for one in study.productivity)
+    assert [name for name, one in by_activity.items() if one.claims and name not in (related, "each")] == []
+    assert by_activity[related].numbers["estimate"] > 3 * abs(by_activity["A15"].numbers["estimate"])
+
+
+def test_goals_that_are_assessed_less_often_than_monthly_are_listed_and_not_fitted(study):
+    assert [one.outcome for one in study.goals] == ["kept_closed_pct", "progress_pct", "goal:1.1", "goal:1.3"]
+    assert study.rare[["goal", "grain"]].to_numpy().tolist() == [
+        ["1.2", "quarter"],
+        ["2.1", "quarter"],
+        ["2.2", "year"],
+        ["3.1", "year"],
+    ]
+
+
+def test_hidden_months_are_not_in_the_fit_and_are_counted(study, institution):
+    states = institution.released.states
+    hidden = states[
+        (states["measure"] == "overtime_per_fte") & (states["state"] == "hidden") & (states["activity"] == ALL)
+    ]
+    hidden = hidden[
+        (hidden["grain"] == "month") & (hidden["window"] == "month") & hidden["unit"].isin(institution.leaves())
+    ]
+    fitted = pd.MultiIndex.from_frame(in_time(study).points[["unit", "period_start"]])
+    months = pd.MultiIndex.from_arrays([hidden["unit"], hidden["period_start"].astype(str).str[:10]])
+
+    assert in_time(study).left_out["hidden"] == len(hidden)
+    assert len(fitted.intersection(months)) == 0
+
+
+def test_a_units_slice_tells_the_institutions_answer_and_its_own_but_no_other_units_rows(prepared, tmp_path, study):
+    prepared.slice(tmp_path / "s", "2110", "", "2025-12")
+    text = (tmp_path / "s" / "answers.json").read_text(encoding="utf-8")
+    own = desk(str(tmp_path / "s")).overtime_and_goals()
+    others = [unit for unit in prepared.units["unit"].unique() if unit != "2110"]
+
+    assert [unit for unit in others if f'"{unit}"' in text] == []
+    assert in_time(own).numbers == in_time(study).numbers
+    assert in_time(own).own("2110") == in_time(study).own("2110")
+    assert set(in_time(own).points["unit"]) == {"2110"}
+    assert not (tmp_path / "s" / "register").exists()
+    with pytest.raises(WrongUse, match="cannot be registered"):
+        desk(str(tmp_path / "s")).ask(*ASKED)
+
+
+def test_the_desk_of_a_unit_and_its_slice_say_the_same(prepared, tmp_path):
+    prepared.slice(tmp_path / "s", "2310", "", "2025-12")
+    live = replace(desk_on(prepared, "2310", LAST), kept=tmp_path / "r.jsonl").overtime_and_goals()
+
+    assert json.dumps(live.as_data()) == json.dumps(desk(str(tmp_path / "s")).overtime_and_goals().as_data())
+
+
+def test_a_slice_of_the_institution_can_ask_and_its_fingerprint_knows_no_path(prepared, tmp_path):
+    moved = replace(prepared, folder=tmp_path / "elsewhere")
+
+    assert prepared.slice(tmp_path / "a", "", "", "2025-12") == moved.slice(tmp_path / "b", "", "", "2025-12")
+    assert desk(str(tmp_path / "b")).kept == tmp_path / "elsewhere" / "kept" / "hypotheses.jsonl"
+
+
+def test_the_standing_questions_are_planned_in_two_families_and_registered_once_a_run(prepared, institution, study):
+    institution.note(study)
+    institution.note(study)
+    kept = register.read(institution.kept)
+    families = {one.family: len(kept.family(one.family)) for one in kept.hypotheses.values()}
+
+    assert families == {"goals 2025-12": 4, "productivity 2025-12": 8}
+    assert {one.times_asked for one in kept.hypotheses.values()} == {2}
+    adjusted = [one.numbers["p_adjusted"] for one in study.goals if "p" in one.numbers]
+    assert sorted(adjusted) == pytest.approx(
+        sorted(p for p in kept.adjusted("goals 2025-12").values() if p < 1 or p in adjusted)[: len(adjusted)]
+    )
+
+
+def test_a_question_is_written_before_it_is_answered_with_margin_and_filter(institution):
+    answer = institution.ask(*ASKED, margin=1, since="2024-01", question="Does it?", who="an analyst")
+    asked, answered = map(json.loads, institution.kept.read_text(encoding="utf-8").splitlines())
+
+    assert (asked["event"], answered["event"]) == ("asked", "answered")
+    assert asked["margin"] == 1
+    assert asked["filters"] == {
+        "units": "lowest level",
+        "activity": "*",
+        "since": "2024-01",
+        "until": "2025-12",
+        "lag": 0,
+        "audience": "internal",
+    }
+    assert (answered["p"], answered["verdict"]) == (answer.numbers["p"], answer.verdict.key)
+    assert answer.period == ("2024-01", "2025-12")
+
+
+def test_every_exploratory_question_ever_asked_counts_in_the_next_answer_and_a_failed_one_too(institution):
+    first = institution.ask(*ASKED)
+    institution.ask("kept_closed_pct", "sick_days_per_fte")
+    with pytest.raises(WrongUse):
+        institution.ask("hours_per_case", "registered_hours")
+    again = institution.ask(*ASKED)
+    planned = institution.ask("progress_pct", "overtime_per_fte", planned="spring")
+
+    assert first.numbers["p_adjusted"] == first.numbers["p"]
+    assert (again.numbers["asked"], planned.numbers["asked"]) == (3, 1)
+    assert again.numbers["p_adjusted"] > again.numbers["p"]
+    assert planned.kind == "planned"
+
+
+def test_a_margin_cannot_be_moved_after_the_answer(institution):
+    institution.ask(*ASKED, margin=1)
+
+    assert institution.ask(*ASKED, margin=5).numbers["margin"] == 1
+
+
+def test_a_lag_takes_the_exposure_of_an_earlier_month(institution):
+    now, before = institution.ask(*ASKED), institution.ask(*ASKED, lag=1)
+    exposures = {(unit, month): x for unit, month, x in now.points[["unit", "period_start", "exposure"]].to_numpy()}
+    pairs = [
+        (x, exposures.get((unit, str(pd.Timestamp(month) - pd.DateOffset(months=1))[:10])))
+        for unit, month, x in before.points[["unit", "period_start", "exposure"]].to_numpy()
+    ]
+
+    assert before.numbers["estimate"] != now.numbers["estimate"]
+    assert [pair for pair in pairs if pair[1] is not None and pair[0] != pair[1]] == []
+
+
+@pytest.mark.parametrize(
+    ("asks", "said"),
+    [
+        (lambda d: d.ask("kept_closd_pct", "overtime_per_fte"), "measure: 'kept_closd_pct' is not in the catalogue. Nearest: kept_closed_pct."),
+        (lambda d: d.ask("goal:9", "overtime_per_fte"), "outcome: 'goal:9' is not a goal."),
+        (lambda d: d.ask(*ASKED, units=["2111"]), "unit: '2111' is not a unit."),
+        (lambda d: d.ask(*ASKED, level="kontorer"), "level: 'kontorer' is not a level. Nearest: kontor."),
+        (lambda d: d.ask("sick_pct", "overtime_per_fte", activity="A10"), "activity: 'sick_pct' exists for units only. Leave the activity out."),
+        (lambda d: d.ask(*ASKED, margin=-1), "margin: is -1. Write a number from 0 up."),
+        (lambda d: d.ask(*ASKED, lag=-1), "lag: is -1. Write a number from 0 up."),
+        (lambda d: d.ask("kept_closed_pct", "clearance_pct"), "both contain closed, and closed_kept, closed_due is not released by itself"),
+        (lambda d: d.ask(*ASKED, since="2026-01"), "No month of any unit has both measures"),
+    ],
+)  # fmt: skip
+def test_a_question_that_cannot_be_asked_says_what_would_be_right(institution, asks: Callable, said: str):
+    with pytest.raises(WrongUse) as error:
+        asks(institution)
+
+    assert said in str(error.value)
+
+
+def test_too_few_units_or_months_are_a_verdict_and_no_error(institution):
+    one, short = institution.ask(*ASKED, units=["2110"]), institution.ask(*ASKED, since="2025-12")
+
+    assert (one.verdict.key, short.verdict.key) == ("verdict.assoc.insufficient",) * 2
+    assert "p" not in one.numbers
+    assert verdicts.spoken(one, institution.words("en"))[0].startswith(
+        "There are too few observations (1 units; at least 6"
+    )
+
+
+def test_centres_can_be_asked_about_and_a_goals_degree_too(institution):
+    centres = institution.ask("case_days_median", "overtime_per_fte", level="center")
+    goal = institution.ask("goal:1.1", "overtime_per_fte")
+
+    assert centres.numbers["k"] <= 5
+    assert goal.outcome_name == "Andel afgjort inden for fristen"
+    assert goal.points["outcome"].max() > 100
+
+
+def test_names_of_other_units_in_a_warning_are_not_handed_on(study):
+    units = [one.values.get("what", OTHER_UNIT) for answer in study.for_unit("2110").goals for one in answer.warnings]
+
+    assert set(units) <= {OTHER_UNIT, "2110"}
