@@ -311,10 +311,11 @@ class Figures:
             return "too_short"
         return signal_keys(chart.table[chart.table["value"].notna()])[-1]
 
-    def control_table(self, measure: str, months: int = 24) -> pd.DataFrame:
+    def control_table(self, measure: str, months: int = 24, activity: str = ALL) -> pd.DataFrame:
         """Months of a measure for a control chart: period_start, the measure, centre, lower, upper, signal, r12."""
-        chart, rolling = self.control(measure), self.series(measure, months=months, window="r12")
-        values = self.series(measure, months=months)
+        chart = self.control(measure, activity=activity)
+        rolling = self.series(measure, months=months, window="r12", activity=activity)
+        values = self.series(measure, months=months, activity=activity)
         if chart is None:
             return values.assign(signal="none")
         limits = chart.table.assign(

@@ -1,0 +1,114 @@
+"""In a real JupyterLab: a notebook opens, runs from top to bottom, a choice changes the chart, and the console is silent."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+TOKEN = "test"
+PATIENCE = 90_000  # ms for a page that runs a notebook on a busy machine
+NOTEBOOKS = sorted(file.stem for file in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+ERRORS = ".jp-RenderedText[data-mime-type='application/vnd.jupyter.error']"
+
+
+@pytest.fixture(scope="module")
+def lab(small_agency, project, tmp_path_factory):
+    """Address of a JupyterLab on a project with the example's model built, in folders of its own."""
+    root = tmp_path_factory.mktemp("lab")
+    shutil.copytree(small_agency.root, root / "project")
+    shutil.copytree(project / "notebooks", root / "project" / "notebooks")
+    whole = root / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+    whole.parent.mkdir(parents=True)
+    whole.write_text('{"windowingMode": "none"}')  # every cell stands in the page, also those out of sight
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    own = {
+        name: str(root / name.lower())
+        for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+    }
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
+               f"--IdentityProvider.token={TOKEN}", "--LabApp.extension_manager=readonly", "--LabApp.news_url=None",
+               f"--LabApp.workspaces_dir={root / 'workspaces'}", f"--LabApp.user_settings_dir={root / 'settings'}"]  # fmt: skip
+    server = subprocess.Popen(
+        command, cwd=root / "project", env=os.environ | own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    reader = threading.Thread(target=server.stdout.read, daemon=True)
+    with server:
+        try:
+            said = []
+            for line in server.stdout:
+                said.append(line)
+                if "is running at" in line:
+                    break
+            assert server.poll() is None, "".join(said)
+            reader.start()
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait()
+            reader.join()
+
+
+@pytest.fixture
+def page(lab):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as engine:
+        program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "msedge"))))
+        browser = engine.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--disable-background-networking"]
+        )
+        opened = browser.new_page(viewport={"width": 1300, "height": 1600})
+        opened.set_default_timeout(PATIENCE)
+        opened.said = []
+        opened.on("console", lambda line: opened.said.append(line.text) if line.type == "error" else None)
+        opened.on("pageerror", lambda error: opened.said.append(str(error)))
+        yield opened
+        browser.close()
+
+
+def run_all(page, lab, notebook):
+    page.goto(f"{lab}/lab/tree/notebooks/{notebook}.ipynb?token={TOKEN}&reset")
+    page.locator(".jp-NotebookPanel-toolbar").get_by_text("Python 3").first.wait_for()
+    page.locator(".jp-Notebook-cell").first.wait_for()
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+
+@pytest.mark.browser
+def test_the_exploring_notebook_runs_and_a_choice_changes_the_chart(lab, page):
+    run_all(page, lab, "09_explore")
+    chart = page.locator(".jupyter-widgets figure img").first
+    chart.wait_for()
+    before = chart.get_attribute("alt")
+
+    measure = page.locator(".widget-dropdown select").nth(2)
+    measure.select_option(label="Verserende sager")
+    page.locator(".jupyter-widgets figcaption", has_text="Verserende sager").first.wait_for()
+
+    assert "afsluttede sager" in before
+    assert "verserende sager" in page.locator(".jupyter-widgets figure img").first.get_attribute("alt")
+    assert page.locator(ERRORS).count() == 0
+    assert page.said == []
+
+
+@pytest.mark.browser
+@pytest.mark.long
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_every_notebook_runs_from_top_to_bottom(lab, page, notebook):
+    run_all(page, lab, notebook)
+    page.wait_for_function(
+        """() => {
+            const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(one => one.textContent);
+            return prompts.length > 0 && prompts.every(text => /[0-9]/.test(text));
+        }"""
+    )
+
+    assert page.locator(ERRORS).count() == 0
+    assert page.said == []
