@@ -102,6 +102,7 @@ class Source(Record):
     extracted_at: Pattern | None = None  # pattern with one group, searched in the title rows, then the file's name
     as_of: Pattern | None = None  # the same, for the day the figures stand at; blank: extracted_at
     reader_language: Literal["da", "en"] = "da"  # month names
+    optional: bool = False  # nothing is missed where no file is delivered
     fte_basis: Literal["level", "flow"] = "level"
     hours_basis: Literal["one_to_one", "with_supplement"] = "one_to_one"
     day_basis: Literal["working", "calendar"] = "working"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from mi_analysis.batch import comments
 from mi_analysis.batch.plan import Job, Plan
 from mi_analysis.batch.record import Record, newest, package_version, write_whole
 from mi_analysis.reporting import export
@@ -88,8 +89,10 @@ def write(version: Record, plan: Plan, prepared: Any) -> None:
     data, name = version.data, institution_name(plan, prepared)
     period = period_text(data["period"], words) if data["period"][:1].isdigit() else data["period"]
     edition = f"{words.text('stamp.edition')} {edition_text(version, words)}"
-    body = "".join((_totals(data, words), _failures(data, words), _reports(version, plan, prepared, words),
-                    _suppliers(prepared, data["period"], words), _remarks(data, words), _left_out(data, words)))  # fmt: skip
+    parts = (_totals(data, words), _failures(data, words), _unexplained(version, prepared, words),
+             _reports(version, plan, prepared, words), _suppliers(prepared, data["period"], words),
+             _remarks(data, words), _left_out(data, words))  # fmt: skip
+    body = "".join(parts)
     stamp = {"institution": name, "period": data["period"],
              "audience": data["audience"], "extracted": extracted(prepared), "data": data["model"][:12],
              "version": data["package"], "edition": edition_text(version, words)}  # fmt: skip
@@ -146,6 +149,25 @@ def _failures(data: dict[str, Any], words: Words) -> str:
     return (
         f"<h2>{escape(words.text('index.failures'))}</h2>"
         f'<div class="message bad"><ul>{items}</ul><p>{escape(again)}</p></div>'
+    )
+
+
+def _unexplained(version: Record, prepared: Any, words: Words) -> str:
+    """Figures whose required explanation is missing, and the workbook to give it in."""
+    rows = comments.missing(version)
+    if not rows:
+        return ""
+    items = []
+    for unit in dict.fromkeys(row["unit"] for row in rows):
+        figures = [f"{row['figure']} ({words.lower(row['why'])})" for row in rows if row["unit"] == unit]
+        name = _name(prepared.units, "unit", unit) or words.text("index.of_institution")
+        items.append(f"<li>{escape(name)}: {escape('; '.join(figures))}</li>")
+    link = f'<a href="{comments.FILE}">{comments.FILE}</a>'
+    how = escape(words.text("index.explain", file="{file}")).replace("{file}", link)
+    total = escape(words.text("index.unexplained_count", n=words.number(len(rows))))
+    return (
+        f"<h2>{escape(words.text('index.unexplained'))}</h2><p>{total} {how}</p>"
+        f"<details><summary>{escape(words.text('index.show'))}</summary><ul>{''.join(items)}</ul></details>"
     )
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from mi_analysis.batch import index, record, worker
+from mi_analysis.batch import comments, index, record, worker
 from mi_analysis.batch.plan import Plan
 from mi_analysis.batch.record import Edition, Record, Task, locked, package_version
 from mi_analysis.batch.screen import Outcome, Screen, cores
@@ -238,6 +238,7 @@ class _Run:
             open_states = {"failed", "stopped", "ready", "not_chosen"}
             state = "interrupted" if self.outcome.interrupted else "incomplete" if states & open_states else "complete"
             entry.save(state=state, ended_at=record.now())
+            comments.write(entry, self.prepared, index.extracted(self.prepared))
             index.write(entry, self.plan, self.prepared)
         for task in edition.tasks:
             self.outcome.counts[task.state] += 1

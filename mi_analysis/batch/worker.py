@@ -204,6 +204,9 @@ def headlines(executed: nbformat.NotebookNode) -> dict[str, Any]:
     for payload in export.outputs(executed):
         names = [column["name"] for column in payload.get("columns", [])]
         rows = [dict(zip(names, row, strict=True)) for row in payload.get("rows", [])]
+        owed = [said["values"] for said in payload.get("verdict", []) if said["key"] == "explanation"]
+        if owed:
+            found["explanations"] = found.get("explanations", []) + owed
         if payload.get("key") == "key_messages":
             found.setdefault("message", payload.get("alternative", ""))
         elif payload.get("key") == "key_figures":

@@ -226,9 +226,11 @@ def assemble(
     delivered = {item.source for item in received}
     stated = [day for item in used if (day := item.as_of or item.extracted_at)]
     periods = reported_periods(connection)
+    owed = [source for source, profile in institution.sources.items() if not profile.optional]
+    missing = tuple(source for source in owed if source not in delivered)
     return Audit(
         name, identity, max(stated, default=month_end(periods[-1]).isoformat() if periods else None), tuple(received),
-        tuple(findings), moved, tuple(source for source in institution.sources if source not in delivered), periods,
+        tuple(findings), moved, missing, periods,
     )  # fmt: skip
 
 
@@ -237,6 +239,9 @@ ASSEMBLED = {
     "cases": 'select * exclude (turn) from cases qualify row_number() over (partition by "case" order by turn desc, row desc) = 1',
     "volumes": "select * exclude (turn) from volumes v where name not in ('received', 'closed', 'closed_in_time', 'stock') "
     "or not exists (select 1 from cases c where c.unit = v.unit and c.activity = v.activity)",
+    # so does the newest explanation of a figure, also where an earlier workbook lies beside a later one
+    "comments": "select * exclude (turn) from comments where trim(text) <> '' qualify row_number() over "
+    "(partition by unit, period_start, grain, measure order by date desc nulls last, turn desc) = 1",
     "persons": "select unit, period_start, grain, domain, max(persons) as persons, max(largest_person_share) as largest_person_share, sum(value) as value "
     "from persons group by all",
     "quarantine": "select * exclude (turn) from quarantine order by turn, row",

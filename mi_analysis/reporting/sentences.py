@@ -65,6 +65,8 @@ def _shown(name: str, value: Any, values: Mapping[str, Any], words: Words, findi
         return words.quantity(value, measure)
     if (name in WHOLE or name.startswith("rows_")) and isinstance(value, int):
         return words.number(value)
+    if name == "date" and not finding:
+        return words.date(value)
     if name in ("month", "start", "last") and not finding:  # a finding says what the file says
         return words.period(value)
     return value

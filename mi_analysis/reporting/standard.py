@@ -99,6 +99,23 @@ def goals(frame: pd.DataFrame, states: Cells, words: Words, *, full: bool = Fals
     return table(frame, columns, title, words, key="goals_full" if full else "goals", states=states)
 
 
+def explanations(frame: pd.DataFrame, words: Words, *domains: str) -> Table | None:
+    """Figures that need an explanation (of some domains), with the one given or the word that it is missing.
+
+    What a run's workbook of explanations is made from stands in the verdict, a row each.
+    """
+    rows = frame[frame["domain"].isin(domains)] if domains else frame
+    if not len(rows):
+        return None
+    said = [{"key": "explanation", "values": row} for row in rows.drop(columns="domain").to_dict("records")]
+    lacking = f"{words.text('symbol.attention')} {words.text('explain.missing')}"
+    dates = [words.date(day, table=True) if isinstance(day, str) else "" for day in rows["date"]]
+    shown = rows.assign(date=dates).fillna({"text": lacking, "role": ""})
+    columns = [Column(name, words.text(f"explain.{name}")) for name in ("figure", "why", "text", "role", "date")]
+    key, title = "-".join(("explanations", *domains)), words.text("caption.comments")
+    return table(shown, columns, title, words, key=key, verdict=said)
+
+
 def month_column(words: Words) -> Column:
     """The months of a series."""
     return Column("period_start", words.text("column.month"), kind="month")

@@ -6,7 +6,7 @@ data is only ever text: no formula and no link can come out of it. The same inpu
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -39,10 +39,7 @@ def workbook(
         Facts of the report, on the first sheet under their labels.
     """
     target = io.BytesIO()
-    book = xlsxwriter.Workbook(target, _OPTIONS)
-    book.set_properties(
-        {"title": clean(title), "author": "", "created": datetime(created.year, created.month, created.day)}
-    )
+    book = _book(target, title, created)
     formats = _Formats(book)
     sheets = [item for item in outputs(notebook) if item["kind"] in ("table", "figure") and item["columns"]]
     names = [_sheet_name(number, item["title"]) for number, item in enumerate(sheets, 1)]
@@ -53,12 +50,40 @@ def workbook(
     return target.getvalue()
 
 
+def form(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str, created: date) -> bytes:
+    """A workbook of one sheet to be filled in: headers on the first line, every cell text."""
+    target = io.BytesIO()
+    book = _book(target, title, created)
+    sheet, formats = book.add_worksheet(_sheet_name(1, title)), _Formats(book)
+    for place, header in enumerate(headers):
+        longest = max([len(header), *(len(row[place]) for row in rows)])
+        sheet.set_column(place, place, min(max(longest + 2, 12), 60))
+        sheet.write_string(0, place, header, formats.header)
+        for i, row in enumerate(rows, 1):
+            if text := clean(row[place])[:LONGEST_CELL]:
+                sheet.write_string(i, place, text, formats.wrapped)
+            else:
+                sheet.write_blank(i, place, None, formats.wrapped)
+    sheet.freeze_panes(1, 0)
+    sheet.autofilter(0, 0, max(len(rows), 1), len(headers) - 1)
+    book.close()
+    return target.getvalue()
+
+
+def _book(target: io.BytesIO, title: str, created: date) -> xlsxwriter.Workbook:
+    book = xlsxwriter.Workbook(target, _OPTIONS)
+    made = datetime(created.year, created.month, created.day)
+    book.set_properties({"title": clean(title), "author": "", "created": made})
+    return book
+
+
 class _Formats:
     """Cell formats of one workbook, made when first asked for."""
 
     def __init__(self, book: xlsxwriter.Workbook) -> None:
         self.book, self.made = book, dict[str, Format]()
         self.title = book.add_format({"bold": True, "font_size": 14, "font_color": "#12436D"})
+        self.wrapped = book.add_format({"text_wrap": True, "valign": "top", "num_format": "@"})
         self.header = book.add_format(
             {"bold": True, "text_wrap": True, "valign": "top", "bottom": 2, "bottom_color": "#12436D"}
         )

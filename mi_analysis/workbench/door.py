@@ -15,6 +15,7 @@ from mi_analysis.disclosure import Audience
 from mi_analysis.model import audit as audits
 from mi_analysis.parameters import Institution, Problem, WrongUse, nearest
 from mi_analysis.workbench.accounts import Accounts
+from mi_analysis.workbench.explanations import Explanations
 from mi_analysis.workbench.figures import fingerprint
 from mi_analysis.workbench.questions import Questions, register_of
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from mi_analysis.workbench.preparation import Prepared
 
 
-class Desk(Questions, Accounts):
+class Desk(Explanations, Questions, Accounts):
     """Released figures about a unit (or the institution) as they stood after a period."""
 
     def whole(self) -> "Desk":
@@ -76,6 +77,7 @@ def desk_on(prepared: "Prepared", unit: str, month: str, activity: str = "") -> 
     return Desk(
         prepared.name, prepared.institution, prepared.released, prepared.audit, prepared.units, prepared.activities, unit, month, activity,
         {"data": prepared.fingerprint[:12]}, prepared.owners, prepared.contents, prepared.quarantined, register_of(prepared.folder),
+        comments=prepared.comments,
     )  # fmt: skip
 
 
@@ -100,4 +102,5 @@ def opened_slice(folder: Path) -> Desk:
         {"data": fingerprint(folder)[:12]}, about["owners"], about["contents"], pd.read_parquet(folder / "quarantine.parquet"),
         Path(register.read_text(encoding="utf-8")) if register.exists() else None,
         json.loads((folder / "answers.json").read_text(encoding="utf-8")),
+        comments=pd.read_parquet(folder / "comments.parquet"),
     )  # fmt: skip

@@ -33,6 +33,8 @@ SIGNED = (
     "actual",
     "actual_income",
 )
+COMMENT = ["unit", "period_start", "measure", "text", "role", "date"]
+"""Columns of the explanations that units gave."""
 SHARES = ("kept_closed_pct", "kept_due_pct", "kept_received_pct", "direct_share", "auto_share")
 """Measures that cannot pass 100 per cent."""
 
@@ -66,6 +68,7 @@ class Figures:
     """The register of questions asked; a unit's slice has none."""
     handed: Mapping[str, Any] | None = None
     """Results of the whole institution that a run computed once, as far as this reader may see them."""
+    comments: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COMMENT))
 
     def __repr__(self) -> str:
         hidden = int((self.released.states["state"] == "hidden").sum())

@@ -23,12 +23,18 @@ from mi_analysis.model import database
 from mi_analysis.model.audit import Audit, Received
 from mi_analysis.model.deliveries import Finding
 from mi_analysis.parameters import Institution, deliveries_folder, find_institution, load_institution, project_root
-from mi_analysis.workbench.figures import fingerprint
+from mi_analysis.workbench.figures import COMMENT, fingerprint
 from mi_analysis.workbench.questions import Study, register_of
 from mi_analysis.workbench.scorecard import judged, scorecard
 
 if TYPE_CHECKING:
     from mi_analysis.workbench.door import Desk
+
+COMMENTS = (
+    "select unit, strftime(period_start, '%Y-%m-%d') as period_start, measure, text, role, strftime(date, '%Y-%m-%d') as date "
+    "from comments where grain = 'month' order by all"
+)
+"""What units wrote is for those inside: nobody has looked it through for persons."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ class Prepared:
     units: pd.DataFrame
     activities: pd.DataFrame
     quarantined: pd.DataFrame
+    comments: pd.DataFrame
     built: bool
 
     @property
@@ -95,14 +102,17 @@ class Prepared:
         answer with the unit's own slope and points; without a unit it holds all.
         """
         audit, released, units, quarantined = self.audit, self.released, self.units, self.quarantined
+        comments = self.comments
         if unit:
             own = [unit, self.root]
+            comments = comments[comments["unit"].isin(own)]
             released, units, quarantined = released.of_units(own), units[units["unit"].isin(own)], quarantined.head(0)
             received = tuple(replace(item, **without_others(item)) for item in audit.received)
             audit = replace(audit, received=received, restated=tuple(row for row in audit.restated if row.unit == unit))
         folder.mkdir(parents=True, exist_ok=True)
         released.save(folder)
-        for name, frame in (("units", units), ("activities", self.activities), ("quarantine", quarantined)):
+        for name, frame in (("units", units), ("activities", self.activities), ("quarantine", quarantined),
+                            ("comments", comments)):  # fmt: skip
             frame.to_parquet(folder / f"{name}.parquet", index=False)
         audit.write(folder / "audit.json")
         private = {"sources", "deliveries", "crosswalk", "unit_codes", "units"}
@@ -183,6 +193,7 @@ def prepare(
         units = connection.execute("select * from units order by valid_from, unit").df()
         activities = connection.execute("select * from activities order by activity").df()
         quarantined = connection.execute("select * from quarantine").df()
+        comments = connection.execute(COMMENTS).df() if audience != "public" else pd.DataFrame(columns=COMMENT)
     released = disclosure.release(
         compute.frames(place),
         audience,
@@ -191,7 +202,7 @@ def prepare(
         institution.goals_about_staff,
         catalogue_of(institution),
     )
-    return Prepared(name, institution, folder, audit, released, units, activities, quarantined, built)
+    return Prepared(name, institution, folder, audit, released, units, activities, quarantined, comments, built)
 
 
 def without_others(item: Received) -> dict[str, Any]:

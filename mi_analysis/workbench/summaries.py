@@ -150,15 +150,35 @@ class Summaries(Figures):
         share, _ = self.value("deviation_pct", window="ytd")
         if deviation is None or share is None:
             return None
-        limits = self.institution.limits
-        budget, _ = self.value("budget", window="ytd")
-        limit = max(limits.deviation_share * abs(budget or 0), limits.deviation_amount)
+        limit = self.deviation_limit()
         comment = abs(deviation) > limit
-        also = [Sentence("verdict.budget.comment", {"limit_amount": limit})] if comment else []
+        also = [self.explained("deviation") or Sentence("verdict.budget.comment", {"limit_amount": limit})]
+        also = also if comment else []
         also += [Sentence("message.incomplete", {})] if state == "incomplete" else []
         key = "verdict.budget.over" if deviation > 0 else "verdict.budget.under"
         tone = "attention" if comment else "plain"
         return Sentence(key, {"amount": abs(deviation), "pct": abs(share), "tone": tone, "also": also})
+
+    def deviation_limit(self) -> float:
+        """Deviation from budget to date above which an explanation is required, either way."""
+        limits, (budget, _) = self.institution.limits, self.value("budget", window="ytd")
+        return max(limits.deviation_share * abs(budget or 0), limits.deviation_amount)
+
+    def given(self) -> pd.DataFrame:
+        """Explanations that the unit gave for the period: measure (or goal), text, role, date."""
+        own = self.comments[
+            (self.comments["unit"] == self.unit) & (self.comments["period_start"] == self.at.date().isoformat())
+        ]
+        return own[["measure", "text", "role", "date"]]
+
+    def explained(self, measure: str) -> Sentence | None:
+        """The explanation given for a figure, as a sentence."""
+        rows = self.given()
+        rows = rows[rows["measure"] == measure]
+        if not len(rows):
+            return None
+        one = rows.iloc[-1].dropna().to_dict()
+        return Sentence("message.explained" if {"role", "date"} <= set(one) else "message.explained_only", one)
 
     def _goal_message(self) -> Sentence | None:
         goals = self.goals()

@@ -3,7 +3,7 @@ import re
 import pandas as pd
 
 from mi_analysis.reporting.sentences import said
-from mi_analysis.reporting.standard import by_measure, down, goals, numbers, year_figures
+from mi_analysis.reporting.standard import by_measure, down, explanations, goals, numbers, year_figures
 from mi_analysis.reporting.wording import Words
 
 DA, EN = Words("da"), Words("en")
@@ -77,3 +77,18 @@ def test_sentences_carry_their_tone_and_what_follows_from_them() -> None:
                       "Der skal gives en afvigelsesforklaring, fordi afvigelsen overstiger 100 t.kr."),
         ("good", "3 mål: 2 opfyldt, 1 delvist opfyldt. Den vægtede målopfyldelse er 99,4 pct., beregnet på de 80 point, der er opgjort."),
     ]  # fmt: skip
+
+
+def test_a_missing_explanation_is_printed_as_missing_and_a_given_one_with_role_and_date() -> None:
+    rows = [
+        ("deviation", "Budgetafvigelse", "economy", "Afvigelse over 500 t.kr.", None, None, None),
+        ("1.1", "1.1 Frist", "strategy", "Ikke opfyldt", "En kampagne.", "Kontorchef", "2026-01-14"),
+    ]
+    frame = pd.DataFrame(rows, columns=["measure", "figure", "domain", "why", "text", "role", "date"])
+
+    money, strategy = (explanations(frame, Words("da"), domain) for domain in ("economy", "strategy"))
+
+    assert "<td>▲ Afvigelsesforklaring mangler</td>" in money.html
+    assert "<td>En kampagne.</td><td>Kontorchef</td><td>14-01-2026</td>" in strategy.html
+    assert [said["values"]["measure"] for said in strategy.verdict] == ["1.1"]
+    assert explanations(frame, Words("da"), "staff") is None

@@ -464,3 +464,61 @@ def test_the_newest_months_of_sick_leave_and_overtime_are_provisional_and_shares
         "value",
     ]
     assert complaints.value("actual", at=split, unit="2300")[1] == "value"
+
+
+# Explanations
+
+
+def explained(place: Desk, measure: str, period: str = MONTH, **given: str | None) -> Desk:
+    said = {"text": "En kampagne.", "role": "Kontorchef", "date": "2026-01-14"} | given
+    row = {"unit": place.unit, "period_start": period, "measure": measure, **said}
+    return replace(place, comments=pd.DataFrame([row]))
+
+
+def test_every_unmet_goal_and_every_signal_has_to_be_explained(each):
+    owed = each.explanations("da")
+
+    goals = each.goals()
+    unmet = set(goals.loc[goals["status"].isin(["partly", "not_met"]), "goal"])
+    key_figures, _ = each.key_figures()
+    signals = set(key_figures.loc[~key_figures["signal"].isin(["none", "too_short", "hidden", "rolling"]), "measure"])
+    (deviation, _), limit = each.value("deviation", window="ytd"), each.deviation_limit()
+    assert set(owed["measure"]) == unmet | signals | ({"deviation"} if abs(deviation) > limit else set())
+    assert owed["measure"].is_unique
+    assert owed["text"].isna().all()
+
+
+def test_an_explanation_stands_by_its_figure_of_the_period_only(inspections):
+    goal = inspections.explanations()["measure"].iloc[-1]
+
+    given = explained(inspections, goal).explanations().set_index("measure")
+    other = explained(inspections, goal, "2025-11-01").explanations()
+
+    assert list(given.loc[goal, ["text", "role", "date"]]) == ["En kampagne.", "Kontorchef", "2026-01-14"]
+    assert given["text"].notna().sum() == 1
+    assert other["text"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("given", "end"),
+    [
+        ({}, "Forklaring fra Kontorchef, 14. januar 2026: En kampagne."),
+        ({"role": None}, "Forklaring: En kampagne."),
+    ],
+)
+def test_an_explained_deviation_is_told_with_its_explanation_instead_of_the_demand(inspections, given, end):
+    limits = inspections.institution.limits.model_copy(update={"deviation_share": 0, "deviation_amount": 0})
+    strict = replace(inspections, institution=inspections.institution.model_copy(update={"limits": limits}))
+
+    def budget(place):
+        key, values = place.key_messages()[0]
+        return " ".join(sentence(name, own, Words("da")) for name, own in [(key, values), *values["also"]])
+
+    assert budget(strict).endswith("Der skal gives en afvigelsesforklaring, fordi afvigelsen overstiger 0 t.kr.")
+    assert budget(explained(strict, "deviation", **given)).endswith(end)
+
+
+def test_what_units_write_is_not_for_the_public(inspections):
+    public = replace(inspections, released=replace(inspections.released, audience="public"))
+
+    assert public.explanations().empty
