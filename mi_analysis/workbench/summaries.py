@@ -177,7 +177,7 @@ class Summaries(Figures):
         rows = rows[rows["measure"] == measure]
         if not len(rows):
             return None
-        one = rows.iloc[-1].dropna().to_dict()
+        one = {str(name): value for name, value in rows.iloc[-1].dropna().items()}
         return Sentence("message.explained" if {"role", "date"} <= set(one) else "message.explained_only", one)
 
     def _goal_message(self) -> Sentence | None:
