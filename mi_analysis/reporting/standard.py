@@ -127,6 +127,12 @@ def money_months(series: pd.DataFrame, place: str, words: Words, size: tuple[flo
     return _drawn(axes, series, ("actual", "budget"), "budget_months", "budget", place, words, "bars")
 
 
+def hours_months(series: pd.DataFrame, place: str, words: Words, size: tuple[float, float] = THIRD) -> Figure:
+    """Registered hours by month."""
+    axes = plots.bars(series, "period_start", "registered_hours", words, ax=plots.new_axes(size))
+    return _drawn(axes, series, ("registered_hours",), "hours_months", "hours_months", place, words, "bars")
+
+
 def money_to_date(series: pd.DataFrame, place: str, words: Words) -> Figure:
     """Expenditure and budget added up over the year."""
     axes = plots.series(series, "period_start", ["actual", "budget"], words, from_zero=True)

@@ -6,7 +6,7 @@ import pandas as pd
 
 from mi_analysis.analysis.basis import Sentence
 from mi_analysis.model.audit import Received
-from mi_analysis.model.schema import NOT_PLACED
+from mi_analysis.model.schema import ALL, NOT_PLACED
 from mi_analysis.reporting.sentences import sentence
 from mi_analysis.reporting.wording import Words
 from mi_analysis.workbench.figures import Figures
@@ -65,7 +65,7 @@ class Accounts(Figures):
         """Share of the unit's hours, money and cases to date that has no activity, in per cent."""
         shares = {}
         for name in WITHOUT_ACTIVITY:
-            total, _ = self.value(name, window="ytd")
+            total, _ = self.value(name, window="ytd", activity=ALL)
             loose, _ = self.value(name, window="ytd", activity=NOT_PLACED)
             if total:
                 shares[name] = 100 * (loose or 0) / total

@@ -13,8 +13,10 @@ import pandas as pd
 from mi_analysis import disclosure
 from mi_analysis.disclosure import Audience
 from mi_analysis.model import audit as audits
+from mi_analysis.model.schema import ALL, NOT_PLACED
 from mi_analysis.parameters import Institution, Problem, WrongUse, nearest
 from mi_analysis.workbench.accounts import Accounts
+from mi_analysis.workbench.activity import OfActivity
 from mi_analysis.workbench.explanations import Explanations
 from mi_analysis.workbench.figures import fingerprint
 from mi_analysis.workbench.questions import Questions, register_of
@@ -23,12 +25,25 @@ if TYPE_CHECKING:
     from mi_analysis.workbench.preparation import Prepared
 
 
-class Desk(Explanations, Questions, Accounts):
+class Desk(OfActivity, Explanations, Questions, Accounts):
     """Released figures about a unit (or the institution) as they stood after a period."""
 
     def whole(self) -> "Desk":
         """The same desk on the institution."""
         return replace(self, unit=self.root)
+
+    def about(self, activity: str = "") -> "Desk":
+        """The same desk on an activity; blank is the desk's own, or the one with most hours (else cases) to date."""
+        if chosen := activity or self.activity:
+            known = list(self.activities["activity"])
+            if chosen not in known:
+                raise WrongUse(
+                    Problem("activity", f"'{chosen}' is not an activity of {self.name}.", nearest(chosen, known))
+                )
+            return replace(self, activity=chosen)
+        by = ["registered_hours", "closed"]
+        frame = self.table(by, "ytd")[0].drop(index=[ALL, NOT_PLACED], errors="ignore")
+        return replace(self, activity=str(frame.fillna(0).sort_values(by).index[-1]))
 
 
 def desk(

@@ -48,7 +48,8 @@ NOT_SHARED = ("goal_degree", "goal_coverage", "net_hours_per_fte")
 class Figures:
     """Released figures about a unit (or the institution) as they stood after a period.
 
-    Frames are tidy pandas frames; `catalogue` tells each measure's unit and direction.
+    Frames are tidy pandas frames; `catalogue` tells each measure's unit and direction. On a desk with an
+    ``activity`` every figure that is not asked for otherwise is that activity's.
     """
 
     name: str
@@ -79,7 +80,8 @@ class Figures:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
         """What the desk is about: shown in a notebook, and the stamp that tells a report's own unit and data."""
-        line = html.escape(f"{self.unit} · {self.unit_name} · {self.period[:7]} · {self.stamp['data']}")
+        about = f"{self.activity_label(self.activity)} · " if self.activity else ""
+        line = html.escape(f"{self.unit} · {self.unit_name} · {about}{self.period[:7]} · {self.stamp['data']}")
         stamp = {"unit": self.unit, "period": self.period[:7], "data": self.stamp["data"]}
         payload = {"version": VERSION, "kind": "desk", "key": "desk", "stamp": stamp}
         return {"text/html": f'<p class="desk">{line}</p>', JSON: payload, "text/plain": repr(self)}
@@ -153,6 +155,11 @@ class Figures:
         return (self.at.month - self.institution.fiscal_year_start) % 12 + 1
 
     @property
+    def scope(self) -> str:
+        """The desk's activity, or the total of all."""
+        return self.activity or ALL
+
+    @property
     def root(self) -> str:
         """Code of the institution itself."""
         return str(self.units.loc[self.units["parent"] == "", "unit"].iloc[0])
@@ -175,7 +182,7 @@ class Figures:
         return str(rows["name" if language == "da" else "name_en"].iloc[0]) if len(rows) else activity
 
     def measures(
-        self, *names: str, unit: str | None = None, activity: str | None = ALL, window: str = "month", months: int | None = None,
+        self, *names: str, unit: str | None = None, activity: str | None = "", window: str = "month", months: int | None = None,
         grain: str = "month",
     ) -> pd.DataFrame:  # fmt: skip
         """Measures over time, long.
@@ -193,7 +200,7 @@ class Figures:
         chosen = rows[(rows["grain"] == grain) & (rows["window"] == window) & (rows["period_start"] <= self.at)]
         chosen = chosen[chosen["unit"] == (unit or self.unit)]
         if activity is not None:
-            chosen = chosen[chosen["activity"] == activity]
+            chosen = chosen[chosen["activity"] == (activity or self.scope)]
         if months:
             chosen = chosen[chosen["period_start"] > self.at - pd.DateOffset(months=months)]
         long = chosen.melt(KEY, list(names), "measure", "value").sort_values(
@@ -221,12 +228,12 @@ class Figures:
         return ("not_applicable", reason) if reason else ("missing", "")
 
     def value(
-        self, measure: str, *, unit: str | None = None, activity: str = ALL, window: str = "month", at: pd.Timestamp | None = None,
+        self, measure: str, *, unit: str | None = None, activity: str = "", window: str = "month", at: pd.Timestamp | None = None,
         grain: str = "month",
     ) -> tuple[float | None, str]:  # fmt: skip
         """One figure and its state."""
         self.measure_named(measure)
-        key = (unit or self.unit, activity, at or self.at, grain, window)
+        key = (unit or self.unit, activity or self.scope, at or self.at, grain, window)
         value = self._cells[measure].get(key) if key in self._cells.index else None
         known = value is not None and not pd.isna(value)
         return (float(value) if value is not None and known else None), self._state((*key, measure), value)[0]
@@ -266,16 +273,17 @@ class Figures:
         entry = self.measure_named(measure)
         if entry.domain == "operations" and not entry.is_own and not self.has_cases:
             return False
-        if entry.inapplicable(ALL, window):
+        if entry.inapplicable(self.scope, window) == "window":
             window = entry.windows[-1]
         rows = self.released.values
         rows = rows[(rows["unit"] == self.unit) & (rows["window"] == window) & (rows["grain"] == "month")]
+        rows = rows[rows["activity"] == self.activity] if self.activity else rows
         rows = rows[(rows["period_start"] <= self.at) & (rows["period_start"] > self.last_year)]
-        hidden = (self.unit, ALL, self.at, "month", window, measure)
+        hidden = (self.unit, self.scope, self.at, "month", window, measure)
         return bool(rows[measure].notna().any()) or self._states.get(hidden, ("",))[0] == "hidden"
 
     def series(
-        self, *names: str, months: int = 24, activity: str = ALL, window: str = "month", unit: str | None = None
+        self, *names: str, months: int = 24, activity: str = "", window: str = "month", unit: str | None = None
     ) -> pd.DataFrame:
         """Measures over the last months, a column per measure: period_start first, oldest month on top."""
         long = self.measures(*names, activity=activity, window=window, months=months, unit=unit)
@@ -283,7 +291,7 @@ class Figures:
         every = pd.date_range(wide.index.min(), self.at, freq="MS", name="period_start") if len(wide) else wide.index
         return wide.reindex(every).reset_index().rename_axis(columns=None)
 
-    def control(self, measure: str, months: int = 36, activity: str = ALL) -> ControlChart | None:
+    def control(self, measure: str, months: int = 36, activity: str = "") -> ControlChart | None:
         """Control chart of a measure's monthly values; None where there are fewer than two.
 
         What is counted over a month is taken per working day, at the length of a mean month.

@@ -22,6 +22,7 @@ from mi_analysis.model import build as model
 from mi_analysis.model import database
 from mi_analysis.model.audit import Audit, Received
 from mi_analysis.model.deliveries import Finding
+from mi_analysis.model.schema import ALL, NOT_PLACED
 from mi_analysis.parameters import Institution, deliveries_folder, find_institution, load_institution, project_root
 from mi_analysis.workbench.figures import COMMENT, fingerprint
 from mi_analysis.workbench.questions import Study, register_of
@@ -99,7 +100,8 @@ class Prepared:
         """Write what a notebook about one unit may see, and return its fingerprint.
 
         A unit's slice holds its own rows, the institution's totals, and of the standing questions the institution's
-        answer with the unit's own slope and points; without a unit it holds all.
+        answer with the unit's own slope and points; without a unit it holds all. An activity's holds its rows and
+        the totals of all activities.
         """
         audit, released, units, quarantined = self.audit, self.released, self.units, self.quarantined
         comments = self.comments
@@ -109,6 +111,10 @@ class Prepared:
             released, units, quarantined = released.of_units(own), units[units["unit"].isin(own)], quarantined.head(0)
             received = tuple(replace(item, **without_others(item)) for item in audit.received)
             audit = replace(audit, received=received, restated=tuple(row for row in audit.restated if row.unit == unit))
+        if activity:
+            released = Released(
+                released.audience, *(of_activity(frame, activity) for frame in released.frames().values())
+            )
         folder.mkdir(parents=True, exist_ok=True)
         released.save(folder)
         for name, frame in (("units", units), ("activities", self.activities), ("quarantine", quarantined),
@@ -203,6 +209,11 @@ def prepare(
         catalogue_of(institution),
     )
     return Prepared(name, institution, folder, audit, released, units, activities, quarantined, comments, built)
+
+
+def of_activity(frame: pd.DataFrame, activity: str) -> pd.DataFrame:
+    """The rows of an activity, and those of the totals it is part of."""
+    return frame[frame["activity"].isin([activity, ALL, NOT_PLACED])] if "activity" in frame else frame
 
 
 def without_others(item: Received) -> dict[str, Any]:

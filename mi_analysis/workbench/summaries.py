@@ -119,7 +119,7 @@ class Summaries(Figures):
                     ("ytd", "ytd", self.at), ("ytd_last_year", "ytd", self.last_year),
                 )
             }  # fmt: skip
-            _, reason = self._states.get((self.unit, ALL, self.at, "month", "month", name), ("", ""))
+            _, reason = self._states.get((self.unit, self.scope, self.at, "month", "month", name), ("", ""))
             if cells["month"][0] is None and reason == "grain":
                 cells["year"] = self.value(name, at=self.at.replace(month=1), grain="year")
             nothing = all(state in ("missing", "not_applicable") for _, state in cells.values())
@@ -191,10 +191,10 @@ class Summaries(Figures):
         values["weight"] = float(goals.loc[goals["status"] != "not_assessed", "weight"].sum())
         return Sentence("message.goals" if len(goals) > 1 else "message.goal", values)
 
-    def _changes(self) -> list[Sentence]:
+    def _changes(self, names: Sequence[str] = ()) -> list[Sentence]:
         """Signals of the key figures first, then the largest relative changes of the year to date."""
         found = []
-        for name in dict.fromkeys((*MESSAGE_FIGURES, *self.own())):
+        for name in names or dict.fromkeys((*MESSAGE_FIGURES, *self.own())):
             now, state = self.value(name, window="ytd")
             before, then = self.value(name, window="ytd", at=self.last_year)
             if now is None or not before or "incomplete" in (state, then):
@@ -220,6 +220,7 @@ class Summaries(Figures):
     def goals(self, *, unit: str | None = None) -> pd.DataFrame:
         """Goals of the unit: the newest row of each goal up to the period, with degree (a fraction) and status."""
         rows = self.released.goals
+        rows = rows[rows["activity"] == self.activity] if self.activity else rows
         rows = rows[(rows["unit"] == (unit or self.unit)) & (pd.to_datetime(rows["period_start"]) <= self.at)]
         rows = rows[pd.to_datetime(rows["period_start"]).dt.year == self.at.year]
         return rows.sort_values("period_start").groupby("goal", as_index=False).last()
@@ -239,15 +240,17 @@ class Summaries(Figures):
         states |= {(row, column): "hidden" for row in hidden for column in ("result", "degree")}
         return shown, states | {(row, "weight"): "not_applicable" for row in shown.index[shown["weight"].isna()]}
 
-    def staff_table(self, names: Sequence[str] = ()) -> tuple[pd.DataFrame, dict[tuple[int, str], str]]:
-        """Staff measures of the unit: month, year to date, rolling twelve months; what it does not have is left out."""
+    def staff_table(
+        self, names: Sequence[str] = (), windows: Sequence[str] = ("month", "ytd", "r12")
+    ) -> tuple[pd.DataFrame, dict[tuple[int, str], str]]:
+        """Staff (or other) measures of the unit, a row each, a column per window; what it does not have is left out."""
         rows: list[dict[str, object]] = []
         states: States = {}
         for name in [name for name in names or STAFF_FIGURES if self.has(name, self.window_of(name))]:
-            cells = {window: self.value(name, window=window) for window in ("month", "ytd", "r12")}
+            cells = {window: self.value(name, window=window) for window in windows}
             states |= {(len(rows), window): state for window, (_, state) in cells.items() if state != "value"}
             rows.append({"measure": name, **{window: value for window, (value, _) in cells.items()}})
-        return pd.DataFrame(rows, columns=["measure", "month", "ytd", "r12"]), states
+        return pd.DataFrame(rows, columns=["measure", *windows]), states
 
     def budget_outlook(self) -> Sentence | None:
         """The year's end if the rest of the budget is spent as planned; beside it by the share so far, and the unit's own."""
@@ -275,7 +278,8 @@ class Summaries(Figures):
         names = [name for name, window in windows.items() if self.has(name, window)]
 
         def told(unit: str) -> bool:
-            return any(self.value(name, unit=unit, window=windows[name])[1] != "missing" for name in names)
+            cells = [self.value(name, unit=unit, window=windows[name]) for name in names]
+            return any((value or state == "hidden") if self.activity else state != "missing" for value, state in cells)
 
         leaves = [unit for unit in self.leaves() if told(unit)]
         rows: list[dict[str, object]] = []
@@ -296,18 +300,24 @@ class Summaries(Figures):
         frame = pd.DataFrame(rows, columns=["unit", *names]).dropna(subset=["deviation"])
         return frame.loc[frame["deviation"].abs().sort_values(ascending=False).index].head(count).reset_index(drop=True)
 
-    def goals_behind(self, language: str = "da") -> pd.DataFrame:
-        """Goals of the units that are not met: unit, name, target, result, degree, status; the lowest degree first."""
+    def goals_of_units(self, language: str = "da") -> pd.DataFrame:
+        """Goals of the units: unit, name, target, result, degree, weight, status; the lowest degree first."""
         rows = [
             replace(self, unit=unit).goal_table(language)[0].assign(unit=self.unit_label(unit))
             for unit in self.leaves()
         ]
         frame = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=["unit", "status", "degree"])
-        return frame[frame["status"].isin(["partly", "not_met"])].sort_values("degree", ignore_index=True)
+        return frame.sort_values("degree", ignore_index=True)
+
+    def goals_behind(self, language: str = "da") -> pd.DataFrame:
+        """Of `goals_of_units` those that are not met."""
+        frame = self.goals_of_units(language)
+        return frame[frame["status"].isin(["partly", "not_met"])].reset_index(drop=True)
 
     def window_of(self, name: str, wanted: str = "month") -> str:
         """The window wanted where the measure has it, else its longest."""
-        return wanted if not self.measure_named(name).inapplicable(ALL, wanted) else self.catalogue[name].windows[-1]
+        elsewhere = self.measure_named(name).inapplicable(self.scope, wanted) == "window"
+        return self.catalogue[name].windows[-1] if elsewhere else wanted
 
     def in_units_table(self, name: str) -> str:
         """The measure that the table of units has in this one's place: months of a small unit are often hidden."""

@@ -13,7 +13,13 @@ from mi_analysis.reporting import export, pdf, workbook
 from mi_analysis.workbench import prepare
 
 NOTEBOOKS = sorted(file.stem for file in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
-LANGUAGES = {"00_start_here": "da", "01_delivery_quality": "da", "02_unit_report": "en", "08_institution_report": "da"}
+LANGUAGES = {
+    "00_start_here": "da",
+    "01_delivery_quality": "da",
+    "02_unit_report": "en",
+    "04_activity_report": "en",
+    "08_institution_report": "da",
+}
 """Language each is run in; the two catalogues have the same keys, which another test holds."""
 
 
