@@ -27,6 +27,8 @@ __all__ = ["Problem", "WrongUse", "nearest"]
 Audience = Literal["public", "internal", "unit_manager"]
 Language = Literal["da", "en"]
 Grain = Literal["month", "quarter", "year"]
+PROJECT = Path(__file__).absolute().parents[1]
+"""Where the package stands: the project, unless it was installed as a copy."""
 
 
 class Labels(Record):
@@ -260,8 +262,8 @@ def load_institution(path: Path) -> Institution:
 
 
 def project_root(start: Path) -> Path:
-    """Nearest folder from ``start`` upwards that has ``parameters/``."""
-    for folder in (start.absolute(), *start.absolute().parents):
+    """Nearest folder from ``start`` upwards that has ``parameters/``; from elsewhere, the project the package stands in."""
+    for folder in (start.absolute(), *start.absolute().parents, PROJECT):
         if (folder / "parameters").is_dir():
             return folder
     raise WrongUse(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mi_analysis import parameters
 from mi_analysis.parameters import WrongUse, deliveries_folder, find_institution, load_institution
 from mi_analysis.run_file import LastPeriods, UnitsOfLevel, load_run
 
@@ -276,6 +277,16 @@ def test_an_institution_is_found_by_name_folder_or_file_from_below_the_project(t
     assert find_institution(str(path), below) == path
     with pytest.raises(WrongUse, match=r'^institution: "y" is not known\. Known: x\.$'):
         find_institution("y", below)
+
+
+def test_from_outside_any_project_the_package_s_own_is_meant(tmp_path, monkeypatch, project):
+    assert find_institution("example", tmp_path) == project / "parameters" / "example" / "institution.yaml"
+
+    monkeypatch.setattr(parameters, "PROJECT", tmp_path)
+    with pytest.raises(WrongUse) as told:
+        find_institution("example", tmp_path)
+
+    assert str(told.value) == f"{tmp_path}: is not in a project. Go to a folder that has parameters/ in it or above it."
 
 
 def test_deliveries_lie_where_the_command_the_variable_or_the_file_says(tmp_path, monkeypatch):

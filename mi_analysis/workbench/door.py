@@ -71,7 +71,7 @@ def desk(
     prepared = prepare(source, start=Path.cwd(), audience=audience)
     if prepared.built:
         print(f"Model of {prepared.institution.name.en} built from {len(prepared.audit.received)} deliveries.")
-    unit = unit or first_leaf(prepared.units)
+    unit, period = str(unit) or first_leaf(prepared.units), str(period)  # papermill's -p makes a number of 2110
     known = list(prepared.units["unit"].unique())
     if unit not in known:
         raise WrongUse(Problem("unit", f"'{unit}' is not a unit of {prepared.name}.", nearest(unit, known)))

@@ -380,6 +380,15 @@ def test_a_wrong_measure_is_answered_with_the_nearest_wherever_it_is_asked_for(i
         assert str(told.value) == "measure: 'sick_dys' is not in the catalogue. Nearest: sick_days."
 
 
+def test_a_code_that_papermill_made_a_number_of_is_still_the_unit(small_agency, monkeypatch):
+    monkeypatch.chdir(small_agency.root)
+
+    assert desk("example", unit=2110).unit == "2110"
+    with pytest.raises(WrongUse) as told:
+        desk("example", unit=211)
+    assert str(told.value) == "unit: '211' is not a unit of example. Nearest: 2110."
+
+
 def test_a_desk_opens_by_name_and_by_folder_and_says_so_only_when_it_builds(
     small_agency, inspections, monkeypatch, capsys
 ):
