@@ -281,7 +281,7 @@ def test_an_unknown_measure_is_answered_with_the_nearest_name_and_asks_nothing(s
     assert not Path("elsewhere/example/kept").exists()
 
 
-@pytest.mark.parametrize("verb", [[], ["check"], ["plan"], ["run"], ["ask"]])
+@pytest.mark.parametrize("verb", [[], *([verb] for verb in sorted(cli.cli.commands))])
 def test_help_fits_a_screen_and_has_an_example(capsys, verb):
     status, out, _ = mi(capsys, *verb, "--help")
 

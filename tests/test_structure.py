@@ -18,6 +18,7 @@ BESIDE = {  # rooms beside the flow, and all of ours that they may import
     "analysis": ("analysis", "measures.catalogue"),
     "reporting": ("reporting", "analysis", "measures.catalogue"),
     "register": ("register", "parameters", "yaml_text", "analysis.multiplicity"),
+    "proposal": ("proposal", "parameters", "yaml_text", "model"),
     "synthetic": ("synthetic", "parameters", "yaml_text", "model.schema", "measures.calendar"),
 }
 DOORS = ("__init__", "__main__")  # `import mi_analysis`, `python -m mi_analysis`

@@ -187,7 +187,7 @@ def gaps(
     found = []
     for key in ("unit", "activity"):
         rows = connection.execute(
-            f"select {key}_code, {key}_reason, count(distinct row), sum({value} * part) from placed "
+            f"select {key}_code, {key}_reason, round(sum(part))::bigint, sum({value} * part) from placed "
             f"where {key}_reason <> '' group by all order by 3 desc, 1"
         ).fetchall()
         for code, reason, count, amount in rows:

@@ -221,7 +221,7 @@ def _read_workbook(content: bytes, source: Source, wanted: Wanted) -> Grid:
 
 
 def _read_sheet(sheet: CalamineSheet, errors: dict[tuple[int, int], str], source: Source) -> Grid:
-    rows = [[_cell_text(cell, source.decimal) for cell in row] for row in sheet.to_python(skip_empty_area=False)]
+    rows = [[cell_text(cell, source.decimal) for cell in row] for row in sheet.to_python(skip_empty_area=False)]
     for (row, place), text in errors.items():
         rows[row][place] = text
     if source.header == 0:
@@ -241,7 +241,7 @@ def _read_sheet(sheet: CalamineSheet, errors: dict[tuple[int, int], str], source
     return Grid(titles_of(rows[:top]), headers, top + 1, lines, dict(enumerate(columns)))
 
 
-def _cell_text(value: object, decimal: str) -> str:
+def cell_text(value: object, decimal: str) -> str:
     """A cell as a person would have typed it, with every digit."""
     if isinstance(value, str):
         return value

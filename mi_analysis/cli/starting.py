@@ -1,0 +1,56 @@
+"""`mi new`: an institution from a folder of sample deliveries."""
+
+from pathlib import Path
+
+import click
+
+from mi_analysis.cli.shared import EXIT_STATUS, FINE, RESERVATIONS, cli, out_option
+
+
+@cli.command(epilog=f"\b\nExample:  mi new tests/samples --name try\n          mi check try\n\n{EXIT_STATUS}")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--name", help="Name of the institution's folder below parameters; else the samples' folder.")
+@out_option
+def new(folder: Path, name: str | None, out: Path | None) -> None:
+    """Propose parameters/<name>/institution.yaml from the sample deliveries in FOLDER, and check it.
+
+    Guesses how each file is written, which table of the model it is, and near names of units and
+    activities, with a reason beside each guess. What you have to confirm is marked CONFIRM. An
+    institution that is there already is never written over.
+    """
+    from mi_analysis.batch.plan import file_name
+    from mi_analysis.cli.checking import check_lines
+    from mi_analysis.parameters import Problem, WrongUse, project_root
+    from mi_analysis.proposal import draft
+    from mi_analysis.workbench.preparation import prepare
+
+    if not folder.is_dir():
+        raise WrongUse(Problem(str(folder), "is no folder.", "Name the folder that the sample deliveries lie in."))
+    root = project_root(Path.cwd())
+    place = root / "parameters" / file_name(name or folder.resolve().name) / "institution.yaml"
+    if place.exists():
+        raise WrongUse(
+            Problem(
+                f"parameters/{place.parent.name}", "is there already.", "Choose another --name, or remove it first."
+            )
+        )
+    full = folder.resolve()
+    shown = full.relative_to(root.resolve()).as_posix() if full.is_relative_to(root.resolve()) else full.as_posix()
+    made = draft(full, shown, name or full.name)
+    if not made.sources:
+        raise WrongUse(*(Problem(*text.split(": ", 1)) for text in made.left_out or [f"{folder}: there is no file."]))
+    place.parent.mkdir(parents=True)
+    place.write_text(made.text, encoding="utf-8")
+    click.echo(
+        f"Proposed {made.sources} sources in parameters/{place.parent.name}/institution.yaml; {made.to_confirm} things to confirm."
+    )
+    for text in made.left_out:
+        click.echo(f"Left out: {text}")
+    prepared = prepare(place.parent.name, start=root, out=out)
+    click.echo("")
+    for line in check_lines(prepared):
+        click.echo(line)
+    click.echo(
+        f"\nNext: search for CONFIRM in parameters/{place.parent.name}/institution.yaml, then mi check {place.parent.name}"
+    )
+    raise SystemExit(RESERVATIONS if prepared.stopped else FINE)
