@@ -1,4 +1,4 @@
-"""The page that leads to every report of a version, for whoever ran it; and what each report says about itself."""
+"""The page that leads to every report of a version, for whoever ran it."""
 
 from collections import Counter
 from pathlib import Path
@@ -6,8 +6,17 @@ from typing import Any
 from urllib.parse import quote
 
 from mi_analysis.batch import comments
-from mi_analysis.batch.plan import Job, Plan
-from mi_analysis.batch.record import Record, newest, package_version, write_whole
+from mi_analysis.batch.about import (
+    edition_text,
+    extracted,
+    institution_name,
+    name_of,
+    period_text,
+    report_name,
+    words_of,
+)
+from mi_analysis.batch.plan import Plan
+from mi_analysis.batch.record import FINISHED, Record, newest, write_whole
 from mi_analysis.reporting import export
 from mi_analysis.reporting.presentation import escape
 from mi_analysis.reporting.sentences import sentence
@@ -16,71 +25,6 @@ from mi_analysis.reporting.wording import Words
 
 TONE = {"made": "good", "unchanged": "good", "failed": "bad", "stopped": "bad"}
 MOST_REMARKS = 200
-
-
-def words_of(plan: Plan, prepared: Any) -> Words:
-    """Words and formats in the run's language and the institution's currency."""
-    institution = prepared.institution
-    return Words(plan.run_file.language, institution.currency, institution.money_scale)
-
-
-def institution_name(plan: Plan, prepared: Any) -> str:
-    """Name in the run's language."""
-    return str(getattr(prepared.institution.name, plan.run_file.language))
-
-
-def report_name(notebook: str, title: str, words: Words) -> str:
-    """What a kind of report is called in print: the words' name, else the notebook's first heading."""
-    stem = notebook.lstrip("0123456789_")
-    return next((words.text(key) for key in (f"report.{stem}", f"index.{stem}") if words.has(key)), title)
-
-
-def period_text(period: str, words: Words) -> str:
-    """2025-03, 2025-Q1 or 2025 in words."""
-    if period[5:6] == "Q":
-        return words.period(f"{period[:4]}-{int(period[6]) * 3:02}", "quarter")
-    return words.period(period, "year" if len(period) == 4 else "month") if period else ""
-
-
-def extracted(prepared: Any) -> str:
-    """Day of the newest extraction, else the day the figures stand at; ISO, blank where neither is known."""
-    days = [item.extracted_at for item in prepared.audit.received if item.extracted_at]
-    return str(max(days, default=prepared.audit.as_of or ""))[:10]
-
-
-def about_report(plan: Plan, job: Job, prepared: Any, version: Record, data: str) -> dict[str, Any]:
-    """Title, subtitle and stamp of a report, and what its workbook needs."""
-    words = words_of(plan, prepared)
-    institution = institution_name(plan, prepared)
-    unit, activity = _name(prepared.units, "unit", job.unit), _name(prepared.activities, "activity", job.activity)
-    day = extracted(prepared)
-    report = report_name(job.notebook.name, job.notebook.title, words)
-    stamp = {
-        "institution": institution, "report": report, "unit": job.unit, "activity": job.activity,
-        "period": job.period, "audience": plan.run_file.audience, "extracted": day, "data": data[:12],
-        "version": package_version(), "edition": edition_text(version, words), "language": plan.run_file.language,
-    }  # fmt: skip
-    subtitle = [period_text(job.period, words), words.text("index.extracted", date=words.date(day)) if day else ""]
-    return {
-        "language": plan.run_file.language, "title": " · ".join(filter(None, (unit, activity))) or institution,
-        "subtitle": " · ".join(filter(None, subtitle)), "stamp": {k: v for k, v in stamp.items() if v},
-        "currency": words.currency, "money_scale": words.money_scale, "created": day,
-        "own": "source" in job.notebook.parameters,
-    }  # fmt: skip
-
-
-def _name(rows: Any, column: str, code: str) -> str:
-    names = list(rows.loc[rows[column].astype(str) == code, "name"]) if code else []
-    return f"{names[-1]} ({code})" if names else code
-
-
-def edition_text(version: Record, words: Words) -> str:
-    """'1', or 'Udgave 2, erstatter 1' without the first word (the label says it)."""
-    replaces = version.data["replaces"]
-    return words.text("index.replaces", version=version.version, before=replaces) if replaces else str(version.version)
-
-
-# --- the page ------------------------------------------------------------------------------------------------------
 
 
 def write(version: Record, plan: Plan, prepared: Any) -> None:
@@ -100,7 +44,10 @@ def write(version: Record, plan: Plan, prepared: Any) -> None:
     stamp = {name: value for name, value in stamp.items() if value}
     day = words.text("index.extracted", date=words.date(stamp["extracted"])) if "extracted" in stamp else ""
     subtitle, footer = " · ".join(filter(None, (edition, day))), {words.text("index.run"): plan.run}
-    page = export.page(title, body, language=data["language"], subtitle=subtitle, stamp=stamp, footer=footer)
+    script = export.script("index")
+    page = export.page(
+        title, body, language=data["language"], subtitle=subtitle, stamp=stamp, footer=footer, script=script
+    )
     write_whole(version.folder / "index.html", page)
 
 
@@ -133,8 +80,23 @@ def _totals(data: dict[str, Any], words: Words) -> str:
     counts = Counter(job["state"] for job in data["jobs"].values())
     parts = [words.text("index.count", n=words.number(n), state=words.lower(words.text(f"index.state_{state}")))
              for state, n in counts.most_common()]  # fmt: skip
-    total = words.text("index.total", n=words.number(sum(counts.values())), parts=", ".join(parts))
-    return f'<p class="lead">{escape(total)}</p>'
+    lines = [words.text("index.total", n=words.number(sum(counts.values())), parts=", ".join(parts))]
+    moved = [
+        job["headline"]["moved"] for job in data["jobs"].values() if job.get("headline", {}).get("moved") is not None
+    ]
+    if data["replaces"] and moved:
+        values = {"n": words.number(sum(moved)), "reports": words.number(sum(map(bool, moved)))}
+        lines.append(words.text("index.moved", before=data["replaces"], **values))
+    return f'<p class="lead">{"<br>".join(map(escape, lines))}</p>' + _find(words)
+
+
+def _find(words: Words) -> str:
+    """A box to find rows with; shown by the script that it needs."""
+    label, told = escape(words.text("index.find")), escape(words.text("index.found"))
+    return (
+        f'<p class="find" hidden><label for="find">{label}</label> <input id="find" type="search" autocomplete="off"> '
+        f'<span id="found" role="status" data-text="{told}"></span></p>'
+    )
 
 
 def _failures(data: dict[str, Any], words: Words) -> str:
@@ -145,10 +107,9 @@ def _failures(data: dict[str, Any], words: Words) -> str:
         f"<li>{escape(key)}: {escape(job.get('message', ''))}{_link(f'{key}.log', words.text('index.log'), job)}</li>"
         for key, job in failed.items()
     )
-    again = words.text("index.again", command=data["again"])
+    again = escape(words.text("index.again", command="{}")).replace("{}", f"<code>{escape(data['again'])}</code>")
     return (
-        f"<h2>{escape(words.text('index.failures'))}</h2>"
-        f'<div class="message bad"><ul>{items}</ul><p>{escape(again)}</p></div>'
+        f'<h2>{escape(words.text("index.failures"))}</h2><div class="message bad"><ul>{items}</ul><p>{again}</p></div>'
     )
 
 
@@ -160,7 +121,7 @@ def _unexplained(version: Record, prepared: Any, words: Words) -> str:
     items = []
     for unit in dict.fromkeys(row["unit"] for row in rows):
         figures = [f"{row['figure']} ({words.lower(row['why'])})" for row in rows if row["unit"] == unit]
-        name = _name(prepared.units, "unit", unit) or words.text("index.of_institution")
+        name = name_of(prepared.units, "unit", unit) or words.text("index.of_institution")
         items.append(f"<li>{escape(name)}: {escape('; '.join(figures))}</li>")
     link = f'<a href="{comments.FILE}">{comments.FILE}</a>'
     how = escape(words.text("index.explain", file="{file}")).replace("{file}", link)
@@ -185,11 +146,32 @@ def _reports(version: Record, plan: Plan, prepared: Any, words: Words) -> str:
     parts = []
     for kind in ("institution", "unit", "activity"):
         rows = kinds.get(kind, {})
-        names = {code: _name(getattr(prepared, {"unit": "units"}.get(kind, "activities")), kind, code) for code in rows}
+        names = {
+            code: name_of(getattr(prepared, {"unit": "units"}.get(kind, "activities")), kind, code) for code in rows
+        }
         named = sorted(((order.get(code, (code,)), code, name) for code, name in names.items()))
         labelled = [(name or institution_name(plan, prepared), rows[code]) for _, code, name in named]
-        parts.append(_table(kind, labelled, prepared, words))
+        parts.append(_table(kind, labelled, prepared, _earlier(version), words))
     return "".join(parts)
+
+
+EARLIER = 3
+"""Periods before this one that the index leads to."""
+
+
+def _earlier(version: Record) -> dict[str, list[tuple[str, str]]]:
+    """Pages of earlier periods by report: period and address, newest first."""
+    here = version.folder.parent
+    periods = sorted(
+        (f for f in here.parent.iterdir() if f.is_dir() and f.name[:1].isdigit() and f.name < here.name), reverse=True
+    )
+    found: dict[str, list[tuple[str, str]]] = {}
+    for record in filter(None, map(newest, periods[:EARLIER])):
+        for key, job in record.jobs.items():
+            if job["state"] in FINISHED and any(output["file"] == f"{key}.html" for output in job["outputs"]):
+                address = quote(f"../../{record.folder.parent.name}/{record.folder.name}/{key}.html")
+                found.setdefault(key, []).append((record.data["period"], address))
+    return found
 
 
 def _above(prepared: Any, found: list[tuple[str, dict[str, Any]]]) -> str:
@@ -225,8 +207,8 @@ def _order(units: Any) -> dict[str, tuple[str, ...]]:
 Row = tuple[str, list[tuple[str, dict[str, Any]]]]
 
 
-def _table(kind: str, rows: list[Row], prepared: Any, words: Words) -> str:
-    """Rows of one kind: name, a cell per kind of report, headline figures, signals, and where it belongs."""
+def _table(kind: str, rows: list[Row], prepared: Any, before: dict[str, list[tuple[str, str]]], words: Words) -> str:
+    """Rows of one kind: name, a cell per kind of report, headline figures, signals, earlier periods, where it belongs."""
     if not rows:
         return ""
     jobs = [job for _, found in rows for _, job in found]
@@ -239,6 +221,8 @@ def _table(kind: str, rows: list[Row], prepared: Any, words: Words) -> str:
     heads = [f'<th scope="col">{escape(text)}</th>' for text in (words.text(f"dim.{kind}"), *titles.values())]
     heads += [f'<th scope="col" class="n">{escape(words.measure(name))}</th>' for name in figures]
     heads += [f'<th scope="col">{escape(text)}</th>' for text, _ in notes]
+    earlier = {label: _links_to(before, found, label, words) for label, found in rows}
+    heads += [f'<th scope="col">{escape(words.text("index.earlier"))}</th>'] if any(earlier.values()) else []
     body = []
     for label, found in rows:
         cells = []
@@ -247,20 +231,32 @@ def _table(kind: str, rows: list[Row], prepared: Any, words: Words) -> str:
             cells.append(f'<td class="w">{"<br>".join(own)}</td>')
         cells += [_figure(found, name, words) for name in figures]
         cells += [f'<td class="long">{escape(text[label])}</td>' for _, text in notes]
+        cells += [f"<td>{earlier[label]}</td>"] if any(earlier.values()) else []
         body.append(f'<tr><th scope="row">{escape(label)}</th>{"".join(cells)}</tr>')
     over = escape(words.text(f"index.of_{kind}"))
     title = escape(words.text(f"index.caption_{kind}", n=words.number(len(rows))))
     return (
         f'<h2>{over}</h2><div class="table"><div class="scroll" tabindex="0" role="region" aria-label="{title}">'
-        f"<table><caption>{title}</caption><thead><tr>{''.join(heads)}</tr></thead>"
+        f'<table class="sorts"><caption>{title}</caption><thead><tr>{"".join(heads)}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div></div>"
+    )
+
+
+def _links_to(
+    before: dict[str, list[tuple[str, str]]], found: list[tuple[str, dict[str, Any]]], label: str, words: Words
+) -> str:
+    """The first report of a row in each earlier period."""
+    pages = next((before[key] for key, _ in found if key in before), [])
+    return ", ".join(
+        f'<a href="{address}" aria-label="{escape(f"{period_text(period, words)}, {label}")}">{escape(period)}</a>'
+        for period, address in pages
     )
 
 
 def _figure(found: list[tuple[str, dict[str, Any]]], name: str, words: Words) -> str:
     value = next((job["headline"][name] for _, job in found if name in job.get("headline", {})), None)
     text = words.signed_money(value) if name == "deviation" else words.quantity(value, name)
-    return f'<td class="n">{escape(text)}</td>'
+    return f'<td class="n" data-v="{"" if value is None else value}">{escape(text)}</td>'
 
 
 def _cell(job: dict[str, Any], title: str, label: str, prepared: Any, words: Words) -> str:
@@ -268,7 +264,7 @@ def _cell(job: dict[str, Any], title: str, label: str, prepared: Any, words: Wor
     files = {output["file"].rpartition(".")[2]: output["file"] for output in job["outputs"]}
     text = _state(job["state"], words)
     if job["unit"] and job["activity"]:
-        text = f"{escape(_name(prepared.activities, 'activity', job['activity']))}: {text}"
+        text = f"{escape(name_of(prepared.activities, 'activity', job['activity']))}: {text}"
     names = (
         ("html", words.text("index.open")),
         ("pdf", words.text("index.pdf")),
@@ -276,7 +272,9 @@ def _cell(job: dict[str, Any], title: str, label: str, prepared: Any, words: Wor
     )
     links = [f'<a href="{quote(files[kind])}" aria-label="{escape(f"{name}: {title}, {label}")}">{escape(name)}</a>'
              for kind, name in names if kind in files]  # fmt: skip
-    return " ".join((text, *links))
+    bare = job.get("headline", {}).get("undescribed")
+    mark = f"<br>{escape(words.text('symbol.attention'))} {escape(words.text('document.undescribed'))}" if bare else ""
+    return " ".join((text, *links)) + mark
 
 
 SCORES = {"files": "number", "status": "status", "days_late": "number", "read": "number", "quarantined": "number",

@@ -70,7 +70,7 @@ def package_version() -> str:
     total = hashlib.sha256()
     root = Path(str(files("mi_analysis")))
     for file in sorted(root.rglob("*")):
-        if file.suffix in (".py", ".sql", ".toml", ".css", ".j2", ".html"):
+        if file.suffix in (".py", ".sql", ".toml", ".css", ".j2", ".js"):
             total.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
     return f"{__version__}+{total.hexdigest()[:8]}"
 

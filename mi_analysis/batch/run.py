@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from mi_analysis.batch import comments, index, record, worker
+from mi_analysis.batch import about, comments, index, record, worker
 from mi_analysis.batch.plan import Plan
 from mi_analysis.batch.record import Edition, Record, Task, locked, package_version
 from mi_analysis.batch.screen import Outcome, Screen, cores
@@ -197,10 +197,10 @@ class _Run:
             source = str(task.slice)
         entry = self.records[job.edition]
         expected = {"unit": job.unit, "period": job.period, "data": task.parts["data"]}
-        about = index.about_report(self.plan, job, self.prepared, entry, task.parts["data"])
+        said = about.about_report(self.plan, job, self.prepared, entry, task.parts["data"])
         return worker.Work(
             job.key, job.notebook.path, dict(job.parameters), source, self.plan.institution, entry.folder,
-            tuple(run.formats), {name: value for name, value in expected.items() if value}, about,
+            tuple(run.formats), {name: value for name, value in expected.items() if value}, said,
             self.options.engine, self.options.time_limit,
         )  # fmt: skip
 
@@ -238,7 +238,7 @@ class _Run:
             open_states = {"failed", "stopped", "ready", "not_chosen"}
             state = "interrupted" if self.outcome.interrupted else "incomplete" if states & open_states else "complete"
             entry.save(state=state, ended_at=record.now())
-            comments.write(entry, self.prepared, index.extracted(self.prepared))
+            comments.write(entry, self.prepared, about.extracted(self.prepared))
             index.write(entry, self.plan, self.prepared)
         for task in edition.tasks:
             self.outcome.counts[task.state] += 1

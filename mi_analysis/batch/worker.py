@@ -61,7 +61,7 @@ class Work:
     place: Path  # folder of the version
     formats: tuple[str, ...]
     expected: dict[str, str]  # unit, period, data: what the report must say it was made from
-    about: dict[str, Any]  # see `index.about_report`
+    about: dict[str, Any]  # see `about.about_report`
     engine: str = ""
     time_limit: int = 600
 
@@ -116,8 +116,8 @@ def make(work: Work) -> Result:
             executed = _execute(work)
             _check(executed, work)
             lines += _scrub(executed, work)
-            headline = headlines(executed)
-            outputs = _put_in_place(work, _exported(executed, work))
+            headline = headlines(executed) | _noted(executed, work)
+            outputs = _put_in_place(work, _exported(executed, work, headline.get("moved")))
         except Exception as error:
             message, cause = explain(error, work.time_limit)
             lines += [message, plain_text(traceback.format_exc())]
@@ -218,6 +218,17 @@ def headlines(executed: nbformat.NotebookNode) -> dict[str, Any]:
     return found
 
 
+def _noted(executed: nbformat.NotebookNode, work: Work) -> dict[str, Any]:
+    """Images without a description, and how many figures are not what they were in the version before."""
+    noted: dict[str, Any] = {}
+    if bare := export.undescribed(executed):
+        noted["undescribed"] = len(bare)
+    before = work.place.with_name(str(int(work.place.name) - 1)) / f"{work.key}.ipynb"
+    if before.is_file():
+        noted["moved"] = export.moved(export.outputs(nbformat.read(before, as_version=4)), export.outputs(executed))
+    return noted
+
+
 def explain(error: Exception, time_limit: int) -> tuple[str, str]:
     """A failure as one sentence, and its cause."""
     if isinstance(error, NotMade):
@@ -266,9 +277,13 @@ def _scrub(executed: nbformat.NotebookNode, work: Work) -> list[str]:
     return said
 
 
-def _exported(executed: nbformat.NotebookNode, work: Work) -> dict[str, bytes]:
+def _exported(executed: nbformat.NotebookNode, work: Work, moved: int | None) -> dict[str, bytes]:
     """The files of a report by ending; all made of the executed notebook alone."""
     about = work.about
+    if moved is not None:
+        words = Words(about["language"])
+        edition = words.text("index.edition_moved", edition=about["stamp"]["edition"], n=words.number(moved))
+        about = about | {"subtitle": f"{about['subtitle']} · {words.text('stamp.edition')} {edition}"}
     contents = {"ipynb": (nbformat.writes(executed) + "\n").encode()}
     names = ("language", "title", "subtitle", "stamp", "own")
     page = export.html(executed, **{name: about[name] for name in names})

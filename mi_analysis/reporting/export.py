@@ -187,6 +187,11 @@ def page(
     )
 
 
+def script(name: str) -> str:
+    """One of our own scripts, for `page`."""
+    return files(__package__).joinpath("template", f"{name}.js").read_text(encoding="utf-8").strip()
+
+
 def _fact(name: str, value: str, words: Words) -> str:
     key = f"{name}.{value}"
     return words.text(key) if name == "audience" and words.has(key) else value
@@ -263,6 +268,25 @@ def undescribed(notebook: NotebookNode) -> list[int]:
 def outputs(notebook: NotebookNode) -> list[dict[str, Any]]:
     """The JSON outputs of a notebook in order; what stands in a grid is told one by one."""
     return [item for _, cell in _cells(notebook) for output in cell.outputs for item in _items(output)]
+
+
+def moved(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> int:
+    """How many printed numbers of two executions of a notebook are not the same: changed, gone or new."""
+    one, other = _printed(before), _printed(after)
+    return sum(one.get(cell) != other.get(cell) for cell in one.keys() | other.keys())
+
+
+def _printed(found: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str, str, int], float]:
+    """Numbers by presentation, header of the row, column, and which of that header's rows it is."""
+    cells: dict[tuple[str, str, str, int], float] = {}
+    for item in found:
+        times: Counter[str] = Counter()
+        for row in item.get("rows", []):
+            times[str(row[0])] += 1
+            for column, value in zip(item["columns"], row, strict=True):
+                if isinstance(value, (int, float)) and not isinstance(value, bool):
+                    cells[item["key"], str(row[0]), column["name"], times[str(row[0])]] = value
+    return cells
 
 
 def _items(output: NotebookNode) -> list[dict[str, Any]]:
