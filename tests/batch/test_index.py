@@ -58,7 +58,12 @@ def text_of(file):
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", file.read_text().partition("</style>")[2])).split())
 
 
-STATES = [job("07", deviation=-5000.0, goal_degree=97.0), job("09", "failed"), job("", "no_data"), job("S", "unchanged")]
+STATES = [
+    job("07", deviation=-5000.0, goal_degree=97.0),
+    job("09", "failed"),
+    job("", "no_data"),
+    job("S", "unchanged"),
+]
 
 
 def test_the_total_is_the_sum_of_the_states_and_each_row_has_its_state_in_words(page):
@@ -106,7 +111,10 @@ def test_numbers_that_changed_went_or_came_are_counted_once_each(project):
         return {"key": key, "columns": [{"name": "measure"}, {"name": "month"}, {"name": "signal"}], "rows": list(rows)}
 
     before = [table("a", ["closed", 5, "none"], ["open", 7, "none"], ["open", 8, "none"]), table("b", ["gone", 1, ""])]
-    after = [table("a", ["closed", 6, "none"], ["open", 7, "shift_up"], ["open", None, "none"]), table("c", ["new", 2, ""])]
+    after = [
+        table("a", ["closed", 6, "none"], ["open", 7, "shift_up"], ["open", None, "none"]),
+        table("c", ["new", 2, ""]),
+    ]
 
     assert export.moved(before, after) == 4
     assert export.moved(before, before) == 0

@@ -137,7 +137,7 @@ def test_the_index_names_failures_first_and_leads_to_every_report(real):
     assert page.index("institution/broken: cell 3: ZeroDivisionError: division by zero") < page.index(
         "07/unit_report.html"
     )
-    assert f"Prøv igen: {AGAIN}" in page
+    assert f"Prøv igen: <code>{AGAIN}</code>" in page
     assert 'href="09/unit_report.html"' in page
     assert "3 rapporter: 2 lavet, 1 mislykket." in page
     assert 'url=2025-03/1/index.html"' in (real.project.outputs / "latest.html").read_text()
