@@ -3,12 +3,21 @@
 import re
 from pathlib import Path
 
+import click
+import nbformat
+import papermill
 import pytest
+import yaml
 
+from mi_analysis.batch.notebook import read_notebook
 from mi_analysis.cli import cli
+from mi_analysis.measures.own import catalogue_of, check_measures
+from mi_analysis.model.deliveries import check_profiles, read
 from mi_analysis.model.schema import STORED, TABLES
+from mi_analysis.parameters import Institution
+from mi_analysis.reporting import export
 
-PAGES = ("README.md", "CONTRIBUTING.md", "outputs/README.md", "benchmarks/README.md", "docs/*.md")
+PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "outputs/README.md", "benchmarks/README.md", "docs/*.md")
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +50,20 @@ def test_every_verb_and_notebook_stands_in_the_readme(project):
     assert [file.stem for file in (project / "notebooks").glob("*.ipynb") if file.stem not in text] == []
 
 
+def test_every_option_and_every_verb_says_what_it_does():
+    silent = [
+        f"mi {name} {parameter.name}"
+        for name, verb in cli.commands.items()
+        for parameter in verb.params
+        if isinstance(parameter, click.Option) and not parameter.help
+    ]
+
+    assert silent == []
+    assert [
+        name for name, verb in cli.commands.items() if not verb.help or "Example:  mi " not in (verb.epilog or "")
+    ] == []
+
+
 def test_every_link_between_pages_leads_somewhere(project):
     broken = [
         f"{page.relative_to(project)} -> {target}"
@@ -51,3 +74,56 @@ def test_every_link_between_pages_leads_somewhere(project):
     ]
 
     assert broken == []
+
+
+@pytest.fixture(scope="module")
+def examples(project: Path) -> list[tuple[str, str]]:
+    """Language and text of each example in docs/extending.md."""
+    text = (project / "docs" / "extending.md").read_text(encoding="utf-8")
+    return re.findall(r"^```(\w+)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def test_the_source_in_the_docs_reads_the_file_it_is_for(examples, tmp_path):
+    profile = yaml.safe_load(next(text for language, text in examples if text.startswith("sources")))["sources"]
+    institution = Institution.model_validate(
+        {"name": {"da": "X", "en": "X"}, "deliveries": {"folder": "d"}, "sources": profile}
+    )
+    file = tmp_path / "permits_2025.csv"
+    file.write_text("Sagsnr;Enhed;Emne;Modtaget;Afsluttet\n1;07;Byg;03-01-2025;10-02-2025\n2;07;Byg;04-01-2025;\n")
+
+    check_profiles(institution)
+    delivery = read(file, "permits", institution.sources["permits"])
+
+    assert file.match(institution.sources["permits"].files[0])
+    assert (delivery.account.read, delivery.account.used, delivery.findings) == (2, 2, ())
+    assert delivery.facts["cases"].column("case").to_pylist() == ["1", "2"]
+
+
+def test_the_measure_in_the_docs_is_understood(examples):
+    own = yaml.safe_load(next(text for language, text in examples if text.startswith("measures")))["measures"]
+    counts = {"files": ["x"], "facts": [{"table": "volumes", "columns": {"name": "n", "value": "v"}}]}
+    institution = Institution.model_validate(
+        {"name": {"da": "X", "en": "X"}, "deliveries": {"folder": "d"}, "sources": {"x": counts}, "measures": own}
+    )
+
+    check_measures(institution)
+    measure = catalogue_of(institution)["calls_answered_pct"]
+
+    assert (measure.unit, measure.direction, measure.scale) == ("pct", "higher", 100.0)
+
+
+def test_the_notebook_in_the_docs_runs_and_shows_its_desk_and_a_figure(examples, small_agency, tmp_path):
+    cells = [text for language, text in examples if language == "python"]
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in cells])
+    book.metadata["kernelspec"] = {"name": "python3", "language": "python", "display_name": "Python 3"}
+    book.cells[0].metadata["tags"] = ["parameters"]
+    nbformat.write(book, tmp_path / "my_question.ipynb")
+    small_agency.prepared.slice(tmp_path / "slice", "2110", "", "2025-12")
+
+    assert list(read_notebook("my_question", tmp_path, "here").parameters) == ["source", "unit", "period", "language"]
+    given = {"source": str(tmp_path / "slice"), "unit": "2110"}
+    executed = papermill.execute_notebook(
+        tmp_path / "my_question.ipynb", None, given, kernel_name="python3", progress_bar=False
+    )
+
+    assert [found.get("key") for found in export.outputs(executed)] == ["desk", "control_closed"]
