@@ -27,7 +27,12 @@ if TYPE_CHECKING:
 @click.option("--planned", default="", metavar="FAMILY", help="The question was planned, in this family.")
 @click.option("--question", default="", help="The question in your own words, for the register.")
 @click.option("--who", default="", help="Who asks; the account's name.")
-@click.option("--audience", type=click.Choice(["public", "internal", "unit_manager"]), default="internal")
+@click.option(
+    "--audience",
+    type=click.Choice(["public", "internal", "unit_manager"]),
+    default="internal",
+    help="Whose released figures are asked.",
+)
 @click.option("--language", type=click.Choice(["da", "en"]), help="Of the answer; the institution's own.")
 @deliveries_option
 @out_option
