@@ -21,7 +21,7 @@ NAMING_UNITS = ("what", "units")
 OTHER_UNIT = "*"
 """Stands for a unit whose name this reader does not get."""
 SLOPES = ["unit", "own", "own_lo", "own_hi", "pooled", "lo", "hi"]
-POINTS = ["unit", "period_start", "outcome", "exposure"]
+POINTS = ["unit", "period_start", "outcome", "exposure", "outcome_left", "exposure_left"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,8 @@ class Answer:
     slopes
         A row per unit with a slope: own (HAC) and pooled, each with its interval; per step of exposure.
     points
-        unit, period_start, outcome, exposure: the rows that were fitted.
+        unit, period_start, outcome, exposure: the rows that were fitted; outcome_left and exposure_left after unit and
+        month effects (blank without an estimate).
     left_out
         Unit-periods that are not in it, by reason (hidden among them).
     """
@@ -108,7 +109,7 @@ def _read(written: tuple[str, Mapping[str, object]]) -> Sentence:
 def _without_names(sentence: Sentence, unit: str) -> Sentence:
     def kept(value: object) -> object:
         if isinstance(value, (list, tuple)):
-            return tuple(one for one in value if one == unit)
+            return tuple(value) if set(value) <= {unit} else ()
         return value if value == unit else OTHER_UNIT
 
     values = {name: kept(value) if name in NAMING_UNITS else value for name, value in sentence.values.items()}
@@ -130,7 +131,8 @@ def answer(association: Association, p_adjusted: float | None, asked: int, **abo
         judged.outcome, judged.exposure, _plain(judged.verdict), tuple(map(_plain, judged.warnings)), _plain(judged.method),
         scale=judged.scale, period=_months(judged.period), numbers={k: float(v) for k, v in numbers.items() if v is not None},
         left_out={name: int(count) for name, count in judged.left_out.items() if count}, slopes=_slopes(judged),
-        points=points.assign(period_start=points["period_start"].astype(str).str[:10])[POINTS].reset_index(drop=True), **about,
+        points=points.assign(period_start=points["period_start"].astype(str).str[:10]).reindex(columns=POINTS).reset_index(drop=True),
+        **about,
     )  # fmt: skip
 
 

@@ -82,13 +82,14 @@ def new_axes(size: tuple[float, float] = HALF, rows: int = 1, columns: int = 1, 
 # Axes
 
 
-class _NumberFormat(Formatter):
+class NumberFormat(Formatter):
     """Numbers of the language, with as many decimals as the distance between ticks needs."""
 
     def __init__(self, words: Words, scale: float = 1) -> None:
         self.words, self.scale = words, scale
 
     def __call__(self, value: float, position: int | None = None) -> str:
+        """One tick's label."""
         return self.words.number(value / self.scale, 1)
 
     def format_ticks(self, values: Any) -> list[str]:
@@ -126,7 +127,7 @@ def _finish(ax: Axes, y: str, unit: str, words: Words, *, from_zero: bool = Fals
     phrase, scale = _scale(y, words)
     ax.set_title(unit or phrase, pad=8)
     ax.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
-    ax.yaxis.set_major_formatter(_NumberFormat(words, scale))
+    ax.yaxis.set_major_formatter(NumberFormat(words, scale))
     ax.set(xlabel="", ylabel="")
     if from_zero:
         ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
@@ -313,7 +314,7 @@ def points(
             ax.plot(fit["x"], fit["fit"], color=PALETTE[1])
         _finish(ax, y, units[1] or _axis_title(y, words), words, legend=groups if colours else 0)
         ax.set_xlabel(units[0] or _axis_title(x, words))
-        ax.xaxis.set_major_formatter(_NumberFormat(words, _scale(x, words)[1]))
+        ax.xaxis.set_major_formatter(NumberFormat(words, _scale(x, words)[1]))
         return ax
 
 

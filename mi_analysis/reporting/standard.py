@@ -160,12 +160,6 @@ def ageing(series: pd.DataFrame, place: str, words: Words) -> Figure:
     return _drawn(axes, series, bands, "ageing", "ageing", place, words, "stacked")
 
 
-def relation(series: pd.DataFrame, x: str, y: str, place: str, words: Words) -> Figure:
-    """Two measures against each other, a point per month."""
-    axes = plots.points(series, x, y, words)
-    return _drawn(axes, series, (x, y), "relations", "relations", place, words, "points")
-
-
 def _drawn(axes: Axes, series: pd.DataFrame, names: Sequence[str], key: str, alternative: str, place: str, words: Words, kind: str) -> Figure:  # fmt: skip
     columns = [month_column(words), *(measure_column(name, words) for name in names)]
     says = words.text(f"alternative.{alternative}", unit=place)

@@ -133,6 +133,24 @@ class Questions(Summaries):
         }
         return answer(found, adjusted[identity], among, **about)
 
+    def questions_asked(self) -> pd.DataFrame:
+        """The exploratory questions so far: outcome, exposure, asked_at, p, p_adjusted, says (a verdict, "" if none came)."""
+        kept = register.read(self.kept) if self.kept else register.Register()
+        adjusted = kept.adjusted(register.EXPLORATORY)
+        rows = [
+            (
+                one.outcome,
+                one.exposure,
+                one.asked_at[:10],
+                one.p,
+                adjusted[one.id] if one.p is not None else None,
+                one.verdict,
+            )
+            for one in kept.family(register.EXPLORATORY)
+        ]
+        frame = pd.DataFrame(rows, columns=["outcome", "exposure", "asked_at", "p", "p_adjusted", "says"])
+        return frame.astype({"p": float, "p_adjusted": float})
+
     def overtime_and_goals(self) -> Study:
         """The standing questions of the institution, planned and judged as two families; of a unit: its own rows only."""
         study = Study.from_data(self.handed) if self.handed is not None else self._study

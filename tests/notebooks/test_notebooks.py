@@ -13,14 +13,8 @@ from mi_analysis.reporting import export, pdf, workbook
 from mi_analysis.workbench import prepare
 
 NOTEBOOKS = sorted(file.stem for file in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
-LANGUAGES = {
-    "00_start_here": "da",
-    "01_delivery_quality": "da",
-    "02_unit_report": "en",
-    "04_activity_report": "en",
-    "08_institution_report": "da",
-}
-"""Language each is run in; the two catalogues have the same keys, which another test holds."""
+LANGUAGES = dict.fromkeys(("02_unit_report", "03_overtime_and_goals", "04_activity_report", "06_planning"), "en")
+"""Language each is run in, where it is not Danish; the two catalogues have the same keys, which another test holds."""
 
 
 def words_of(page: str) -> str:
@@ -142,3 +136,20 @@ def test_every_table_of_a_report_is_in_its_workbook(executed, example):
     )
 
     assert len(book.sheetnames) >= len({table["key"] for table in tables})
+
+
+def test_a_clear_association_is_never_shown_without_its_reservation(executed):
+    from mi_analysis.analysis.answers import CLAIMS
+    from mi_analysis.reporting.wording import Words
+
+    name, notebook, _ = executed
+    reservation = Words(LANGUAGES.get(name, "da")).text("verdict.assoc.reservation")
+    messages = [output for output in export.outputs(notebook) if output.get("verdict")]
+
+    alone = [
+        output["key"]
+        for output in messages
+        if any(one["key"] in CLAIMS for one in output["verdict"]) and reservation not in output["alternative"]
+    ]
+    assert alone == []
+    assert messages or name not in ("02_unit_report", "03_overtime_and_goals", "07_hypothesis_check")
