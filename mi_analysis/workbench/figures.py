@@ -44,6 +44,13 @@ NOT_SHARED = ("goal_degree", "goal_coverage", "net_hours_per_fte")
 """Measures that a split unit does not hand on by share."""
 
 
+def words_of(institution: Institution, language: str) -> Words:
+    """Words in a language, with the institution's currency and its own measures."""
+    own = {name: measure for name, measure in catalogue_of(institution).items() if measure.is_own}
+    named = texts(institution, language, catalogue(language))
+    return Words(language, institution.currency, institution.money_scale, named, own)
+
+
 @dataclass(frozen=True)
 class Figures:
     """Released figures about a unit (or the institution) as they stood after a period.
@@ -88,15 +95,7 @@ class Figures:
 
     def words(self, language: str = "") -> Words:
         """Labels, numbers and dates in print, in a language and in the institution's currency."""
-        language, institution = language or self.institution.language, self.institution
-        own = {name: measure for name, measure in self.catalogue.items() if measure.is_own}
-        return Words(
-            language,
-            institution.currency,
-            institution.money_scale,
-            texts(institution, language, catalogue(language)),
-            own,
-        )
+        return words_of(self.institution, language or self.institution.language)
 
     @cached_property
     def catalogue(self) -> dict[str, Measure]:
