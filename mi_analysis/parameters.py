@@ -6,11 +6,12 @@ A YAML scalar stays text until the declared type casts it. All problems of a fil
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from mi_analysis.yaml_text import (
+    At,
     Date,
     FileRecord,
     Number,
@@ -53,8 +54,9 @@ class Contract(Record):
 class Wide(Record):
     """Columns that are periods, or kinds, become rows."""
 
-    columns: list[str] | Literal["periods"] = "periods"  # header texts; "periods": every header that reads as a period
-    into: str = "period"  # model column that takes the header
+    # header texts; "periods": every header that reads as a period; a mapping: header -> {model column: text}
+    columns: list[str] | dict[str, dict[str, str]] | Literal["periods"] = "periods"
+    into: str = "period"  # model column that takes the header, where no mapping says more
     value: str = "amount"  # model column that takes the cell
 
 
@@ -69,6 +71,7 @@ class Fact(Record):
         str, dict[str, str]
     ] = {}  # model column -> {text in the file: token}; "18*" is a beginning, "*" the rest
     constants: dict[str, str] = {}  # model column -> text for every row
+    factor: Number = 1  # what the fact's amounts and counts are multiplied by; -1: they are taken off
     persons: Literal["key", "rows", "none"] = "key"  # "rows": each row is one person, without a key
 
 
@@ -98,7 +101,10 @@ class Source(Record):
     suppressed_tokens: list[str] = []
     fill_down: list[str] = []
     wide: Wide | None = None
-    duplicates: Literal["keep", "drop_exact", "error"] = "keep"
+    duplicates: Literal["keep", "drop_exact", "error", "first", "last"] = (
+        "keep"  # first, last: one row per key (events of a case)
+    )
+    yields_to: list[str] = []  # sources that count instead, where they have the same counts; compared and told
     period: str | None = None  # constant for the file, or a pattern with one group for the file's name
     period_kind: Literal["month", "ytd", "snapshot"] = "month"
     extracted_at: Pattern | None = None  # pattern with one group, searched in the title rows, then the file's name
@@ -159,6 +165,7 @@ class OwnMeasure(Record):
 
     numerator: Part
     denominator: Part | None = None
+    complement: bool = False  # of a share: what is left of the whole
     kind: Literal["flow", "stock", "level", "ratio"]
     direction: Literal["higher", "lower", "neutral"] = "neutral"
     unit: Literal["count", "pct", "money", "hours", "days"] = "count"
@@ -167,6 +174,13 @@ class OwnMeasure(Record):
     short: Labels | None = None  # in narrow columns
     unit_name: Labels | None = None  # the unit of measure in print, where its word says too little
     decimals: int | None = None
+
+
+class Reservation(Labels):
+    """What a reader has to know before using the figures of some months; printed in every report about them."""
+
+    valid_from: Date = ""
+    valid_to: Date = ""
 
 
 class Privacy(Record):
@@ -235,6 +249,7 @@ class Institution(FileRecord):
     goals_about_staff: list[str] = []  # numbers of goals that tell of sick leave or overtime: hidden where those are
     measures: dict[str, OwnMeasure] = {}
     key_figures: Annotated[list[str], Field(max_length=12)] = []  # on page one, in this order; none: the usual ones
+    reservations: list[Reservation] = []
     overhead_activities: list[str] = []  # activities that are not professional work (direct share)
     privacy: Privacy = Privacy()
     calendar: Calendar = Calendar()
@@ -247,15 +262,24 @@ class Institution(FileRecord):
 # --- from file to record -------------------------------------------------------------------------------------------
 
 
+def read_alike(tree: dict[str, Any], lines: dict[At, int]) -> None:
+    """What ``reading`` says counts for every source that does not say it itself."""
+    common, sources = tree.pop("reading", {}), tree.get("sources", {})
+    for name, source in sources.items() if isinstance(common, dict) and isinstance(sources, dict) else ():
+        for key in common.keys() - source.keys() if isinstance(source, dict) else ():
+            source[key], lines["sources", name, key] = common[key], lines["reading", key]
+
+
 def load_institution(path: Path) -> Institution:
-    """Read ``institution.yaml`` (or the folder it stands in).
+    """Read ``institution.yaml`` (or the folder it stands in); what ``reading`` says counts for every source.
 
     Raises
     ------
     WrongUse
         With every problem of the file: unknown names, wrong types, parents that do not exist, circles, shares.
     """
-    institution = load(path / "institution.yaml" if path.is_dir() else path, Institution)
+    file = path / "institution.yaml" if path.is_dir() else path
+    institution = load(file, Institution, read_alike)
     if problems := [*_reference_problems(institution), *_share_problems(institution)]:
         raise WrongUse(*problems)
     return institution

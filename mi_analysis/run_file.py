@@ -1,12 +1,12 @@
 """The run file: which notebooks over which matrix, with which values, as frozen, checked records."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from mi_analysis.parameters import Audience, Grain, Language
-from mi_analysis.yaml_text import FileRecord, Period, Problem, Record, WrongUse, load, shown_path
+from mi_analysis.yaml_text import At, FileRecord, Period, Problem, Record, WrongUse, load, shown_path
 
 
 class UnitsOfLevel(Record):
@@ -67,6 +67,16 @@ class RunFile(FileRecord):
     leave_out: list[LeaveOut] = []
 
 
+def of_the_whole_run(tree: dict[str, Any], lines: dict[At, int]) -> None:
+    """Language, audience and formats among the defaults count as if they stood at the top."""
+    defaults = tree.get("defaults")
+    for name in ("language", "audience", "formats"):
+        if isinstance(defaults, dict) and name in defaults:
+            tree[name] = defaults.pop(name)
+            below = [(at, line) for at, line in lines.items() if at[:2] == ("defaults", name)]
+            lines.update({(name, *at[2:]): line for at, line in below})
+
+
 def load_run(path: Path) -> RunFile:
     """Read a run file; ``language``, ``audience`` and ``formats`` among its defaults are the whole run's.
 
@@ -83,4 +93,4 @@ def load_run(path: Path) -> RunFile:
             else "Run files lie in the institution's folder below parameters/."
         )
         raise WrongUse(Problem(shown_path(path), "is no run file.", right))
-    return load(path, RunFile, lift={"defaults": ("language", "audience", "formats")})
+    return load(path, RunFile, of_the_whole_run)

@@ -1,7 +1,7 @@
 """What a person writes in YAML: read as text with line numbers, cast by declared type, problems told in its words."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
@@ -124,13 +124,12 @@ class FileRecord(Record):
 T = TypeVar("T", bound=FileRecord)
 
 
-def load(path: Path, kind: type[T], lift: Mapping[str, tuple[str, ...]] | None = None) -> T:
-    """Read a YAML file into a record.
+Arrange = Callable[[dict[str, Any], dict[At, int]], None]
+"""Moves texts of a tree, and their lines, to where they are meant before they are checked."""
 
-    Parameters
-    ----------
-    lift
-        Names below a name that count as if they stood at the top: ``{"defaults": ("language",)}``.
+
+def load(path: Path, kind: type[T], arrange: Arrange | None = None) -> T:
+    """Read a YAML file into a record.
 
     Raises
     ------
@@ -138,11 +137,8 @@ def load(path: Path, kind: type[T], lift: Mapping[str, tuple[str, ...]] | None =
         With every problem, in the order of the file.
     """
     tree, lines, problems = read(path)
-    for above, names in (lift or {}).items():
-        for name in names if isinstance(tree.get(above), dict) else ():
-            if name in tree[above]:
-                tree[name] = tree[above].pop(name)
-                lines.update({(name, *at[2:]): line for at, line in list(lines.items()) if at[:2] == (above, name)})
+    if arrange:
+        arrange(tree, lines)
     shown = shown_path(path)
     try:
         record = kind.model_validate(_shaped(tree, kind))

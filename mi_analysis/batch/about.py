@@ -5,12 +5,12 @@ from typing import Any
 from mi_analysis.batch.plan import Job, Plan
 from mi_analysis.batch.record import Record, package_version
 from mi_analysis.reporting.wording import Words
+from mi_analysis.workbench import figures
 
 
 def words_of(plan: Plan, prepared: Any) -> Words:
     """Words and formats in the run's language and the institution's currency."""
-    institution = prepared.institution
-    return Words(plan.run_file.language, institution.currency, institution.money_scale)
+    return figures.words_of(prepared.institution, plan.run_file.language)
 
 
 def institution_name(plan: Plan, prepared: Any) -> str:

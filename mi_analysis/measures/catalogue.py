@@ -135,6 +135,8 @@ class Measure:
         Decimals in print, and the change a sentence about it names ("per 1 hour more ...").
     source
         Section of definitions.
+    complement
+        The ratio taken off from the whole: what is not the numerator.
     """
 
     name: str
@@ -153,6 +155,7 @@ class Measure:
     gates: tuple[str, ...]
     windows: tuple[str, ...]
     source: str
+    complement: bool = False
 
     @property
     def components(self) -> tuple[str, ...]:

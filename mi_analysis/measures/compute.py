@@ -164,7 +164,9 @@ def build(con: duckdb.DuckDBPyConnection, institution: Institution, folder: Path
             f"case when g.delivered_{COMPONENTS.get(column, COMPONENTS['closed']).domain} > 0 then coalesce(c.{column}, 0) end as {column}"
             for columns in CELLS.values() for column in columns
         ),
-        own="".join(f", coalesce(c.{name}, 0) > 0 as {name}" if name.endswith("__unpaired") else f", c.{name}" for name in own_columns),
+        own="".join(
+            f", coalesce(c.{name}, 0) > 0 as {name}" if name.endswith("__unpaired") else f", c.{name}, c.{name}__months" for name in own_columns
+        ),
     )  # fmt: skip
     run(con, "7_guards")
     store(con, folder / "measures", own.catalogue_of(institution), components)
@@ -195,7 +197,8 @@ def roll_up(
         ),
         shared=", ".join(f"sum(c.{column} * r.share) as {column}" for column in columns),
         summed=", ".join(f"sum({column}) as {column}" for column in columns),
-        windowed=", ".join(f"{OVER_MONTHS[kinds.get(c, 'flow')].format(c)} as {c}" for c in columns),
+        windowed=", ".join(f"{OVER_MONTHS[kinds.get(c, 'flow')].format(c)} as {c}" for c in columns)
+        + "".join(f", sum(case when {c} is not null then s.months end) as {c}__months" for c in columns if c in kinds and c not in OPEN),
     )  # fmt: skip
 
 
@@ -236,6 +239,7 @@ def applies(measure: Measure) -> list[str]:
 def value(measure: Measure) -> str:
     """Expression of a measure over the table base."""
     divided = f"{measure.numerator} / nullif({measure.denominator}, 0)" if measure.denominator else measure.numerator
+    divided = f"(1 - {divided})" if measure.complement else divided
     conditions = [*applies(measure), *(f"not gate_{gate}" for gate in measure.gates)]
     scaled = f"{divided} * {measure.scale!r}" if measure.scale != 1 else divided
     return f"case when {' and '.join(conditions)} then {scaled} end" if conditions else scaled
@@ -260,6 +264,8 @@ def reason(measure: Measure, finest: dict[str, int], components: Mapping[str, Co
         cases.append((f"({unknown}) and withheld", "missing:withheld"))
     cases.append((unknown, ""))
     short = {f"delivered_{domains[part]} < expected" for part in parts if domains[part] and part not in AT_A_TIME}
+    if measure.is_own:  # of each cell by itself: an activity may be told apart in some of the months only
+        short = {f"{part}__months < expected" for part in parts if measure.kind != "stock"}
     short |= {
         "delivered_ledger < expected" for part in parts if domains[part] == "budget" and "pay" in measure.contains
     }

@@ -58,8 +58,10 @@ def atoms(part: Part) -> tuple[str, ...]:
     return COMPONENTS[name].contains if name in COMPONENTS else (part.name,)
 
 
-def guard(part: Part) -> str:
-    """What disclosure control judges a part by."""
+def guard(part: Part, own: OwnMeasure) -> str:
+    """What disclosure control judges a part by; a count about staff is judged as staff is."""
+    if part.table == "volumes" and own.domain == "staff":
+        return "staff"
     if part.table == "ledger":
         return "pay" if set(part.where.get("account_group", ["pay"])) & {"pay"} else ""
     return "" if part.table == "volumes" else GUARDED.get(part.name, part.table)
@@ -68,14 +70,14 @@ def guard(part: Part) -> str:
 def record(name: str, own: OwnMeasure) -> Measure:
     """The measure as the catalogue would hold it."""
     found = dict(parts(name, own))
-    guards = {guard(part) for part in found.values()} - {""}
+    guards = {guard(part, own) for part in found.values()} - {""}
     places = [*found, ""]
     decimals = DECIMALS.get(own.unit, 1) if own.decimals is None else own.decimals
     return Measure(
         name, places[0], places[1], own.kind, own.direction, own.unit, own.domain,
         per_activity=not {"staff", "absence"} & {part.table for part in found.values()},
         contains=tuple(sorted({atom for part in found.values() for atom in atoms(part)})), scale=100.0 if own.unit == "pct" else 1.0,
-        guard=next((one for one in GUARDS if one in guards), ""), decimals=decimals, step=1.0, gates=(), windows=WINDOWS, source=OWN,
+        guard=next((one for one in GUARDS if one in guards), ""), decimals=decimals, step=1.0, gates=(), windows=WINDOWS, source=OWN, complement=own.complement,
     )  # fmt: skip
 
 
@@ -199,9 +201,13 @@ def counted(institution: Institution) -> set[str] | None:
     """Names of the counts that profiles deliver; None where a column of a file says them."""
     found: set[str] = set()
     for source in institution.sources.values():
+        mapped = source.wide.columns.values() if source.wide and isinstance(source.wide.columns, dict) else ()
+        headers = {says["name"] for says in mapped if "name" in says}
         for fact in source.facts:
             if fact.table == "volumes":
-                if "name" in fact.constants:
+                if headers:
+                    found |= headers
+                elif "name" in fact.constants:
                     found.add(fact.constants["name"])
                 elif "name" in fact.values:
                     found |= {*fact.values["name"].values()}

@@ -66,7 +66,7 @@ def add_periods(con: duckdb.DuckDBPyConnection, institution: Institution, as_of:
     earliest = last + 1
     for grain, length in GRAINS.items():
         earliest = min([earliest, *begun[grain]])
-        for first in range(earliest // length * length, last + 1, length) if earliest <= last else ():
+        for first in first_months(begun[grain], earliest, last, length):
             end = first + length - 1
             fiscal_year = (end - fiscal) // 12
             ladder = calendar.capacity_ladder(first // 12, institution.capacity, rules)
@@ -106,6 +106,16 @@ def add_periods(con: duckdb.DuckDBPyConnection, institution: Institution, as_of:
         con, "members", members, f"{columns}, months bigint, fiscal_year bigint, rank bigint, norm_per_fte double"
     )
     return log_start
+
+
+def first_months(begun: list[int], earliest: int, last: int, length: int) -> list[int]:
+    """Months in which a period to report begins: of the calendar, and years that facts begin in another month."""
+    if earliest > last:
+        return []
+    starts = set(range(earliest // length * length, last + 1, length))
+    for first in begun if length == GRAINS["year"] else ():
+        starts |= set(range(first, last + 1, length))
+    return sorted(starts)
 
 
 def add_structure(con: duckdb.DuckDBPyConnection, institution: Institution) -> None:

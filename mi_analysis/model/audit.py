@@ -37,7 +37,7 @@ class Gap:
     table: str
     key: str  # "unit" | "activity"
     code: str
-    reason: str  # "blank" | "unknown" | "gap" | "outside_validity"
+    reason: str  # "blank" | "unknown" | "gap" | "outside_validity" | "rest"
     rows: int
     value: float
     measure: str  # "hours" | "money" | "count" | "fte"
@@ -191,7 +191,7 @@ def gaps(
             f"where {key}_reason <> '' group by all order by 3 desc, 1"
         ).fetchall()
         for code, reason, count, amount in rows:
-            near = keys.near(key, system, code) if reason in ("unknown", "gap") else ""
+            near = keys.near(key, system, code) if reason in ("unknown", "gap", "rest") else ""
             found.append(
                 Gap(
                     delivery.source,

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from datetime import date
 from functools import cache
@@ -198,6 +198,7 @@ def assemble(
         key=lambda item: (item.extracted_at or "", item.file),
     )
     counts: dict[str, int] = {}
+    published_twice: list[Finding] = []
     for table in (*FACTS, "persons", "quarantine"):
         items = used if table != "quarantine" else [item for item in received if item.part]
         files = [file for item in items if (file := new / "parts" / item.part / f"{table}.parquet").exists()]
@@ -210,15 +211,17 @@ def assemble(
             shutil.copyfile(files[0], new / f"{table}.parquet")
         else:
             query = f"select * exclude (turn) from {table}" if as_it_is else ASSEMBLED[table]
+            if table == "volumes":
+                query += "".join(yielding(institution))
+                published_twice = [*twice_published(connection, institution)]
             database.write(connection, query, new / f"{table}.parquet")
         database.add_parquet(connection, table, [new / f"{table}.parquet"])
-    findings = list(key_findings)
+    findings = [*key_findings, *published_twice]
     if counts["cases"] > count(connection, "cases"):
         findings.append(Finding("cases.replaced", "note", {"rows": counts["cases"] - count(connection, "cases")}))
-    if counts["volumes"] > count(connection, "volumes"):
-        findings.append(
-            Finding("volumes.beside_cases", "warn", {"rows": counts["volumes"] - count(connection, "volumes")})
-        )
+    yielded = sum(int(str(found.values["rows"])) for found in published_twice)
+    if beside := counts["volumes"] - count(connection, "volumes") - yielded:
+        findings.append(Finding("volumes.beside_cases", "warn", {"rows": beside}))
     for table, rows in key_tables(known).items():
         database.add_arrow(connection, table, rows)
         database.write(connection, f"select * from {table}", new / f"{table}.parquet")
@@ -237,8 +240,8 @@ def assemble(
 ASSEMBLED = {
     # the newest delivery that tells of a case tells the truth about it
     "cases": 'select * exclude (turn) from cases qualify row_number() over (partition by "case" order by turn desc, row desc) = 1',
-    "volumes": "select * exclude (turn) from volumes v where name not in ('received', 'closed', 'closed_in_time', 'stock') "
-    "or not exists (select 1 from cases c where c.unit = v.unit and c.activity = v.activity)",
+    "volumes": "select * exclude (turn) from volumes v where (name not in ('received', 'closed', 'closed_in_time', 'stock') "
+    "or not exists (select 1 from cases c where c.unit = v.unit and c.activity = v.activity))",
     # so does the newest explanation of a figure, also where an earlier workbook lies beside a later one
     "comments": "select * exclude (turn) from comments where trim(text) <> '' qualify row_number() over "
     "(partition by unit, period_start, grain, measure order by date desc nulls last, turn desc) = 1",
@@ -246,6 +249,41 @@ ASSEMBLED = {
     "from persons group by all",
     "quarantine": "select * exclude (turn) from quarantine order by turn, row",
 }  # fmt: skip
+
+
+SAME_COUNT = (
+    "o.unit = v.unit and o.unit <> '~' and o.period_start = v.period_start and o.grain = v.grain and o.name = v.name"
+)
+"""Where two publications count the same."""
+
+
+def yielding(institution: Institution) -> Iterator[str]:
+    """Conditions that leave out the counts of a source where those that it yields to have them."""
+    for name, source in institution.sources.items():
+        for other in source.yields_to:
+            exists = f"select 1 from volumes o where o.delivery = '{other}' and {SAME_COUNT}"
+            yield f" and not (v.delivery = '{name}' and exists ({exists}))"
+
+
+def twice_published(connection: duckdb.DuckDBPyConnection, institution: Institution) -> Iterator[Finding]:
+    """How the counts of a source agree with those of the sources it yields to, all activities together."""
+    total = "select unit, period_start, grain, name, sum(value) as value, count(*) as rows from volumes where delivery = '{}' group by all"
+    for name, source in institution.sources.items():
+        for other in source.yields_to:
+            cells, rows, agree, largest = connection.execute(
+                "select count(*), sum(v.rows), count(*) filter (abs(v.value - o.value) < 0.5), max(abs(v.value - o.value)) "
+                f"from ({total.format(name)}) v join ({total.format(other)}) o on {SAME_COUNT}"
+            ).fetchall()[0]
+            if cells:
+                values = {
+                    "source": name,
+                    "other": other,
+                    "cells": cells,
+                    "rows": rows,
+                    "agree": agree,
+                    "largest": largest,
+                }
+                yield Finding("volumes.published_twice", "note" if agree == cells else "warn", values)
 
 
 def add_table(connection: duckdb.DuckDBPyConnection, table: str, files: list[Path]) -> None:
@@ -266,12 +304,14 @@ PLANNED_LATER = {"volumes": " and name <> 'planned'"}
 
 
 def reported_periods(connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
-    """Months (ISO first days) with figures; where only cases are delivered, the months they were received in."""
+    """Months (ISO first days) with figures; of cases alone, the months received in; of years alone, their last months."""
     flows = " union ".join(
         f"select period_start from {table} where grain = 'month'{PLANNED_LATER.get(table, '')}"
         for table in REPORTED if table != "cases"
     )  # fmt: skip
-    for query in (flows, "select date_trunc('month', received)::date from cases"):
+    longer = flows.replace("select period_start", "select (period_start + interval 1 year - interval 1 month)::date")
+    ends = longer.replace("grain = 'month'", "grain = 'year'")  # of what is delivered for whole years, the last months
+    for query in (flows, "select date_trunc('month', received)::date from cases", ends):
         rows = connection.execute(f"select distinct * from ({query}) order by 1").fetchall()
         if rows:
             return tuple(row[0].isoformat() for row in rows)

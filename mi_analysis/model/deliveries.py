@@ -32,11 +32,13 @@ from mi_analysis.model.grid import Grid, Unreadable, positions
 from mi_analysis.model.rows import (
     Part,
     bad_cells,
+    beside_the_one,
     facts_of,
     no_data,
     parts_of,
     repeated,
     repeated_keys,
+    said_by_headers,
     spellings_of,
     wanted,
 )
@@ -101,6 +103,12 @@ def check_profiles(institution: Institution) -> None:
     """
     problems = []
     for name, source in institution.sources.items():
+        for number, other in enumerate(source.yields_to):
+            if other not in institution.sources or other == name:
+                where = institution.where("sources", name, "yields_to", number)
+                problems.append(
+                    Problem(where, f'yields_to: "{other}" is no other source.', nearest(other, institution.sources))
+                )
         for number, fact in enumerate(source.facts):
             at = ("sources", name, "facts", number)
             if fact.table not in TABLES:
@@ -110,7 +118,7 @@ def check_profiles(institution: Institution) -> None:
             columns = TABLES[fact.table].columns
             named = [(part, column) for part in ("columns", "values", "constants") for column in getattr(fact, part)]
             if source.wide:
-                named += [("wide", source.wide.into), ("wide", source.wide.value)]
+                named += [("wide", column) for column in (*said_by_headers(source), source.wide.value)]
             for part, column in named:
                 if column not in columns:
                     where = (
@@ -188,6 +196,8 @@ def _read_rows(grid: Grid, source: Source, empty: Delivery) -> Delivery:
     parts = [*parts_of(data, source, *_file_period(source, grid.titles, empty.file))]
     taken = np.logical_or.reduce([part.taken for part in parts])
     twin = repeated(data) & taken if source.duplicates == "drop_exact" else np.zeros(len(taken), bool)
+    if source.duplicates in ("first", "last"):
+        twin = beside_the_one(parts, taken, source.duplicates)
     closing = np.logical_or.reduce([part.is_kind("closing") for part in parts]) & ~twin
     kept = taken & ~twin & ~closing
     bad = bad_cells(parts, data, kept)

@@ -19,6 +19,8 @@ from mi_analysis.model.schema import NOT_PLACED
 from mi_analysis.model.values import fold
 from mi_analysis.parameters import CodeRow, Institution
 
+REST = "*"
+"""Code of a row of unit_codes that takes what no other row of its system names; what it takes is told."""
 BEGINNING, END = date.min, date.max
 Row = TypeVar("Row")
 
@@ -75,7 +77,7 @@ class Placement:
     """Where a source code belongs on a date: targets with shares, or why there is none."""
 
     targets: tuple[tuple[str, float], ...]
-    reason: str = ""  # "", "blank", "unknown", "gap", "outside_validity"
+    reason: str = ""  # "", "blank", "unknown", "gap", "outside_validity", "rest"
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,9 @@ class Keys:
         if not code:
             return Placement(((NOT_PLACED, 1.0),), "blank")
         rows = self._unit_codes.get((system, fold(code)), []) + self._unit_codes.get(("*", fold(code)), [])
+        rest = self._unit_codes.get((system, REST), [])
+        if rest and not rows and code not in self.units_by_code:
+            return Placement(((rest[0].to, 1.0),), "rest")
         valid = [row for row in rows if row.overlaps(first, last)]
         if valid:
             code = valid[0].to

@@ -11,7 +11,7 @@ from mi_analysis.model.columns import Parsed, matching, parse_column
 from mi_analysis.model.grid import JOINED, Column, Grid, positions
 from mi_analysis.model.schema import TABLES
 from mi_analysis.model.values import LARGEST_DAY, Bad, Period, fold, parse_period
-from mi_analysis.parameters import Fact, Source
+from mi_analysis.parameters import Fact, Source, Wide
 
 
 def spellings_of(source: Source) -> Iterator[tuple[str, str | list[str]]]:
@@ -33,6 +33,23 @@ def wide_places(headers: list[str], source: Source) -> dict[int, str]:
     found = {place: period for place, text in texts.items() if isinstance(period := parse_period(text), Period)}
     finest = min((period.grain for period in found.values()), key=("month", "quarter", "year").index, default="")
     return {place: texts[place] for place, period in found.items() if period.grain == finest}
+
+
+def into_columns(wide: Wide, header: str) -> dict[str, str]:
+    """Model columns and texts that a header of a wide file stands for."""
+    return wide.columns[header] if isinstance(wide.columns, dict) else {wide.into: header}
+
+
+def said_by_headers(source: Source) -> dict[str, None]:
+    """Model columns that the headers of a wide file fill."""
+    wide = source.wide
+    if wide is None:
+        return {}
+    return (
+        dict.fromkeys(name for says in wide.columns.values() for name in says)
+        if isinstance(wide.columns, dict)
+        else {wide.into: None}
+    )
 
 
 def wanted(headers: list[str], source: Source) -> set[int]:
@@ -113,7 +130,7 @@ def parts_of(data: Grid, source: Source, period: str, year: int | None) -> Itera
         }
         cells = {name: data.columns[data.headers.index(header)] for name, header in headers.items()}
         constants = dict(fact.constants)
-        if "period" in columns and "period" not in cells and not (source.wide and source.wide.into == "period"):
+        if "period" in columns and "period" not in cells | said_by_headers(source):
             constants.setdefault("period", period)
         cells |= {name: _constant(value, count) for name, value in constants.items()}
         taken = _taken(fact, data)
@@ -126,14 +143,17 @@ def parts_of(data: Grid, source: Source, period: str, year: int | None) -> Itera
 
         parsed = parse(cells)
         if not source.wide:
-            yield _finished(Part(fact.table, parsed, headers, cells, taken), source)
+            yield _finished(Part(fact.table, parsed, headers, cells, taken), source, fact.factor)
             continue
         all_blank = np.logical_and.reduce([data.columns[place].blank() for place in wide])
         for place, into in wide.items():
-            own = {source.wide.into: _constant(into, count), source.wide.value: data.columns[place]}
+            says = into_columns(source.wide, into)
+            own = {name: _constant(text, count) for name, text in says.items()} | {
+                source.wide.value: data.columns[place]
+            }
             here = taken & (~data.columns[place].blank() | all_blank)
             named = headers | {source.wide.value: data.headers[place]}
-            yield _finished(Part(fact.table, parsed | parse(own), named, cells | own, here), source)
+            yield _finished(Part(fact.table, parsed | parse(own), named, cells | own, here), source, fact.factor)
 
 
 def _constant(text: str, count: int) -> Column:
@@ -151,8 +171,11 @@ def _taken(fact: Fact, data: Grid) -> np.ndarray:
     return taken
 
 
-def _finished(part: Part, source: Source) -> Part:
-    """Signs of amounts, and the rules between cells of a row."""
+def _finished(part: Part, source: Source, factor: float) -> Part:
+    """Factor and signs of amounts, and the rules between cells of a row."""
+    for name, _ in part.numbers() if factor != 1 else ():
+        parsed = part.parsed[name]
+        part.parsed[name] = replace(parsed, arrays={name: pc.multiply(parsed.arrays[name], factor)})
     for name, parsed in part.parsed.items():
         if TABLES[part.table].columns[name].kind == "amount" and source.sign != "ledger":
             group = part.parsed.get("account_group") if source.sign == "natural" else None
@@ -195,6 +218,18 @@ def repeated(data: Grid) -> np.ndarray:
     """Rows that repeat an earlier row in every column."""
     table = pa.table({str(place): pa.array(column.as_text().codes) for place, column in data.columns.items()})
     return _later(table)
+
+
+def beside_the_one(parts: list[Part], taken: np.ndarray, which: str) -> np.ndarray:
+    """Rows whose key stands in an earlier (``first``) or later (``last``) row, too: an event log becomes its cases."""
+    twin = np.zeros(len(taken), bool)
+    for part in parts:
+        keys = [part.parsed[name].arrays[name] for name in TABLES[part.table].key if name in part.parsed]
+        rows = np.flatnonzero(part.taken & taken)
+        rows = rows if which == "first" else rows[::-1]
+        table = pa.table({str(at): key.take(pa.array(rows)) for at, key in enumerate(keys)})
+        twin[rows] |= _later(table)
+    return twin
 
 
 def _later(table: pa.Table) -> np.ndarray:

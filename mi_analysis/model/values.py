@@ -221,7 +221,7 @@ def show(value: float, decimal: str = ",") -> str:
 
 _ISO = re.compile(
     r"(?P<year>[0-9]{4})-(?P<month>[0-9]{1,2})-(?P<day>[0-9]{1,2})"
-    r"(?:[ T](?P<h>[0-9]{1,2}):(?P<m>[0-9]{2})(?::(?P<s>[0-9]{2})(?:\.[0-9]+)?)?(?:Z|\+00(?::?00)?)?)?"
+    r"(?:[ T](?P<h>[0-9]{1,2}):(?P<m>[0-9]{2})(?::(?P<s>[0-9]{2})(?:\.[0-9]+)?)?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
 )
 _NUMERIC = re.compile(
     rf"(?P<first>[0-9]{{1,2}})[-/.] ?(?P<second>[0-9]{{1,2}})[-/.] ?{_YEAR}"
@@ -233,7 +233,7 @@ DateOrder = Literal["day_first", "month_first"] | list[str]
 
 
 def parse_date(text: str, order: DateOrder = "day_first") -> datetime | Bad:
-    """A date, with its time of day where one is written; a list of formats is exact."""
+    """A date, with its time of day where one is written, on the clock of its offset; a list of formats is exact."""
     text = tidy(text)
     if not isinstance(order, str):
         return next((found for form in order if (found := _strptime(text, form))), Bad("not_a_date"))
@@ -250,7 +250,7 @@ def parse_date(text: str, order: DateOrder = "day_first") -> datetime | Bad:
 
 def _strptime(text: str, form: str) -> datetime | None:
     try:
-        return datetime.strptime(text, form)
+        return datetime.strptime(text, form).replace(tzinfo=None)
     except ValueError:
         return None
 
@@ -298,6 +298,7 @@ _PERIODS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("quarter", r"[kq](?P<number>[1-4])(?: (?P<year>[0-9]{4}))?"),
         ("quarter", r"(?P<number>[1-4])\. ?(?:kvt\.?|kvartal|quarter)(?: (?P<year>[0-9]{4}))?"),
         ("year", r"(?P<year>(?:19|20)[0-9]{2})"),
+        ("span", r"(?P<year>[0-9]{4})-(?P<number>0[1-9]|1[0-2])/(?P<last_year>[0-9]{4})-(?P<last>0[1-9]|1[0-2])"),
         ("ytd", rf"(?:åtd|ytd|år til dato) {_MONTH} {_YEAR}"),
         ("ytd", rf"{_RANGE_MONTH} ?- ?{_MONTH} {_YEAR}"),
         ("ytd", rf"1[/.]1\.? ?- ?[0-9]{{1,2}}[/.](?P<number>[0-9]{{1,2}})[ -]{_YEAR}"),
@@ -328,6 +329,10 @@ def parse_period(text: str, order: DateOrder = "day_first", year: int | None = N
 def _period(kind: str, parts: dict[str, str], year: int | None) -> Period | Bad:
     if kind == "unsupported":
         return Bad("unsupported_grain")
+    if kind == "span":  # a year that begins in any month, as 2022-07/2023-06
+        first = date(int(parts["year"]), int(parts["number"]), 1)
+        months = (int(parts["last_year"]) - first.year) * 12 + int(parts["last"]) - first.month + 1
+        return Period(first, "year") if months == 12 else Bad("unsupported_grain")
     if "year" in parts:
         year = int(parts["year"]) + (2000 if len(parts["year"]) == 2 else 0)
     if year is None:

@@ -4,7 +4,7 @@ Every function takes a tidy table and an optional ``ax`` and returns the axes; n
 drawn as a sentence. Titles belong to `mi_analysis.reporting.figures.figure`, not to the image.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -100,9 +100,17 @@ class NumberFormat(Formatter):
         return [self.words.number(tick, decimals) for tick in ticks]
 
 
-def _months(ax: Axes, dates: pd.Series, words: Words) -> None:
-    """Short month names, the year under January and under the first."""
+def _stretch(days: Iterable[Any]) -> float:
+    """How many months apart the periods are: bars of years are as much wider."""
+    numbers = sorted({float(date2num(day)) for day in days})
+    return max(1.0, min(np.diff(numbers), default=0.0) / 30.5)
+
+
+def _months(ax: Axes, dates: pd.Series, words: Words) -> Any:
+    """Short month names, the year under January and under the first; of years, the years."""
     days = sorted({as_date(day) for day in dates})
+    if _stretch(days) > 11:
+        return ax.set_xticks([float(date2num(day)) for day in days], [words.period(day, "year") for day in days])
     step = next(step for step in (1, 2, 3, 6, 12, 24, 60, 120) if len(days) / step <= 1.7 * _width(ax))
     shown = [
         day for day in days if (day.month - 1) % min(step, 12) == 0 and (step <= 12 or day.year % (step // 12) == 0)
@@ -239,7 +247,7 @@ def bars(
         return _empty(ax, words)
     with mpl.rc_context(THEME):
         days = _days(data[x])
-        ax.bar(days, data[y].astype(float), width=20, color=PALETTE[0], label=_named(y, labels, words))
+        ax.bar(days, data[y].astype(float), width=20 * _stretch(days), color=PALETTE[0], label=_named(y, labels, words))
         if against:
             look: Any = {"marker": "_", "markersize": 13, "markeredgewidth": 2.6, "color": PALETTE[1]}
             ax.plot(days, data[against], linestyle="none", label=_named(against, labels, words), **look)
@@ -257,8 +265,11 @@ def flow(data: pd.DataFrame, x: str, words: Words, *, unit: str = "", size: tupl
     upper, under = new_axes(size, 2, 1, sharex=True, height_ratios=[3, 2])
     with mpl.rc_context(THEME):
         days = np.array([date2num(day) for day in _days(data[x])])
-        for i, (name, shift) in enumerate([("received", -5.5), ("closed", 5.5)]):
-            upper.bar(days + shift, data[name].astype(float), 11, color=PALETTE[i], label=_named(name, None, words))
+        half = 5.5 * _stretch(_days(data[x]))
+        for i, (name, shift) in enumerate([("received", -half), ("closed", half)]):
+            upper.bar(
+                days + shift, data[name].astype(float), 2 * half, color=PALETTE[i], label=_named(name, None, words)
+            )
         under.plot(days, data["open_cases"].astype(float), color=PALETTE[3], marker="^")
         _months(under, data[x], words)
         _finish(under, "open_cases", _axis_title("open_cases", words), words, from_zero=True)
@@ -279,7 +290,7 @@ def stacked(
         for part, shade in zip(parts, SHADES[: len(parts)][::-1], strict=True):
             height = data[part].fillna(0).to_numpy(float)
             look: Any = {"color": shade, "edgecolor": INK, "linewidth": 0.4}
-            ax.bar(days, height, 22, under, label=_named(part, labels, words), **look)
+            ax.bar(days, height, 22 * _stretch(days), under, label=_named(part, labels, words), **look)
             under = under + height
         _months(ax, data[x], words)
         return _finish(ax, parts[0], unit, words, from_zero=True, legend=len(parts))

@@ -73,9 +73,17 @@ def _with_hidden(note: str, hidden: Sequence[str], words: Words) -> str:
 
 
 def year_figures(frame: pd.DataFrame, year: int, words: Words) -> Table | None:
-    """What is delivered for whole years only; None where there is nothing of the kind."""
+    """What is told of whole years, each with its own year (2025, or 2024/25 from another month); None where nothing is."""
     rows = frame[frame["year"].notna()]
-    columns = [Column("measure", kind="measure"), Column("year", words.text("column.year", year=year), kind="quantity")]
+    starts = rows["year_start"] if "year_start" in rows else pd.Series(str(year), rows.index)
+    rows = rows.assign(period=[words.period(start, "year") for start in starts])
+    columns = [
+        Column("measure", kind="measure"),
+        Column("period", words.text("column.period")),
+        Column("year", kind="quantity"),
+    ]
+    if "year_last_year" in rows and rows["year_last_year"].notna().any():
+        columns.append(Column("year_last_year", kind="quantity"))
     return (
         table(rows, columns, words.text("caption.key_figures_year"), words, key="key_figures_year")
         if len(rows)

@@ -64,6 +64,17 @@ def as_date(value: Day) -> date:
     return value.date() if isinstance(value, datetime) else value
 
 
+def grain_of(period: Day) -> str:
+    """Month, quarter or year, as ``2025-03``, ``2025-Q1`` and ``2025`` say."""
+    text = period if isinstance(period, str) else ""
+    return "quarter" if text[5:6] == "Q" else "year" if len(text) == 4 else "month"
+
+
+def first_of_quarter(period: str) -> str:
+    """``2025-Q2`` as ``2025-04``; other texts as they are."""
+    return f"{period[:4]}-{int(period[6]) * 3 - 2:02}" if period[5:6] == "Q" else period
+
+
 @dataclass(frozen=True)
 class Words:
     """The words and formats of one language, currency and money scale.
@@ -231,19 +242,23 @@ class Words:
         """Name of a month, without the year."""
         return self.text(f"{'month_short' if short else 'month'}.{as_date(value):%m}")
 
-    def period(self, value: Day, grain: str = "month", window: str = "", *, short: bool = False) -> str:
-        """``marts 2025``, ``1. kvt. 2025``, ``ÅTD marts 2025``.
+    def period(self, value: Day, grain: str = "", window: str = "", *, short: bool = False) -> str:
+        """``marts 2025``, ``1. kvt. 2025``, ``ÅTD marts 2025``, ``2025``; ``2022/23`` is a year from another month.
 
         Parameters
         ----------
         grain
-            ``month``, ``quarter`` or ``year``.
+            ``month``, ``quarter`` or ``year``; blank is what the text says (``2025``, ``2025-Q1``), else the month.
         window
             ``ytd``, ``r3`` or ``r12``; blank or ``month`` for the period itself.
         """
-        day = as_date(value)
-        parts = {"month": self.month(day, short=short), "quarter": (day.month + 2) // 3, "year": day.year}
+        grain = grain or grain_of(value)
+        day = as_date(first_of_quarter(value) if grain == "quarter" and isinstance(value, str) else value)
+        year = f"{day.year}/{(day.year + 1) % 100:02}" if grain == "year" and day.month > 1 else day.year
+        parts = {"month": self.month(day, short=short), "quarter": (day.month + 2) // 3, "year": year}
         period = self.text(f"period.{grain}", **parts)
+        if grain == "year":
+            return period
         return self.text(f"period.{window}", period=period) if window in ("ytd", "r3", "r12") else period
 
     # Order

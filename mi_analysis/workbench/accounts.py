@@ -10,6 +10,7 @@ from mi_analysis.model.schema import ALL, NOT_PLACED
 from mi_analysis.reporting.sentences import sentence
 from mi_analysis.reporting.wording import Words
 from mi_analysis.workbench.figures import Figures
+from mi_analysis.workbench.periods import LENGTHS
 from mi_analysis.workbench.scorecard import scorecard
 
 EXPECTED = (("hours",), ("absence",), ("staff",), ("ledger",), ("budget",), ("cases", "volumes"), ("goals",))
@@ -33,6 +34,7 @@ class Accounts(Figures):
                 "message.delivered", {"rows_" + name: count for name, count in (rows | {"dropped": dropped}).items()}
             )
         ]
+        found += self.reservations(language)
         if shares := self.without_activity():
             parts = [
                 words.text(f"without_activity.{name}", share=words.percent(share)) for name, share in shares.items()
@@ -56,6 +58,22 @@ class Accounts(Figures):
         )
         hidden = int(self.hidden()["hidden"].sum())
         return [*found, Sentence("message.hidden", {"n": hidden})] if hidden else found
+
+    def reservations(self, language: str = "da") -> list[Sentence]:
+        """What the institution says of figures of the desk's period, and which are of another year than the calendar's."""
+        first, last = self.at, self.at + pd.DateOffset(months=LENGTHS[self.grain], days=-1)
+        found = [
+            Sentence("message.reservation", {"text": getattr(said, language), "tone": "attention"}) for said in self.institution.reservations
+            if (said.valid_from or "0001") <= str(last.date()) and str(first.date()) <= (said.valid_to or "9999")
+        ]  # fmt: skip
+        words, names = self.words(language), self.institution.key_figures or ("actual", "budget")
+        other = [name for name in names if self.grain == "year" and self.at_of(name) == self.fiscal_at != self.at]
+        if other:
+            labels = [words.measure(name) for name in other]
+            listed = words.listed([*labels[:1], *map(words.lower, labels[1:])])
+            values = {"names": listed, "period": words.period(self.fiscal_at, "year"), "tone": "attention"}
+            found.append(Sentence("message.fiscal_year", values))
+        return found
 
     def delivered(self, *tables: str) -> bool:
         """Whether a delivery that was used holds one of the tables."""
@@ -85,7 +103,7 @@ class Accounts(Figures):
         """How many of the unit's monthly figures of the last year are hidden, per measure."""
         rows = self.released.states
         rows = rows[(rows["unit"] == self.unit) & (rows["state"] == "hidden")]
-        rows = rows[(rows["window"] == "month") & (rows["grain"] == "month")]
+        rows = rows[(rows["window"] == "month") & (rows["grain"] == self.grain)]
         rows = rows[(rows["period_start"] <= self.at) & (rows["period_start"] > self.last_year)]
         return rows.groupby("measure", as_index=False).size().rename(columns={"size": "hidden"})
 
@@ -127,10 +145,9 @@ class Accounts(Figures):
         frame = pd.DataFrame([
             {"source": labels.get(source, source), "column": column_label(column, words), **sums}
             for (source, column), sums in rows.items()
-        ])  # fmt: skip
-        if len(frame):
-            frame["difference"] = (frame["read"] - frame["used"] - frame["quarantined"] - frame["dropped"]).round(6)
-        return frame
+        ], columns=["source", "column", "read", "used", "quarantined", "dropped"])  # fmt: skip
+        difference = frame["read"] - frame["used"] - frame["quarantined"] - frame["dropped"]
+        return frame.assign(difference=difference.astype(float).round(6))
 
     def control_totals(self) -> pd.DataFrame:
         """Every total line of the files against the sum of the rows it stands for."""

@@ -15,6 +15,7 @@ from mi_analysis.disclosure import Audience
 from mi_analysis.model import audit as audits
 from mi_analysis.model.schema import ALL, NOT_PLACED
 from mi_analysis.parameters import Institution, Problem, WrongUse, nearest
+from mi_analysis.reporting.wording import first_of_quarter, grain_of
 from mi_analysis.workbench.accounts import Accounts
 from mi_analysis.workbench.activity import OfActivity
 from mi_analysis.workbench.explanations import Explanations
@@ -61,7 +62,7 @@ def desk(
     unit
         Code of a unit; blank is the first one (of a slice: the slice's own).
     period
-        ``2025-03``; blank is the last month with figures.
+        ``2025-03``, ``2025-Q1`` or ``2025``; blank is the last month with figures.
     """
     folder = Path(source)
     if (folder / "slice.json").exists():
@@ -79,8 +80,12 @@ def desk(
 
 
 def month_asked(prepared: "Prepared", period: str) -> str:
-    """First day of a month with figures; blank is the last one."""
-    month = f"{period}-01" if len(period) == 7 else period or prepared.periods[-1]
+    """First day of a month with figures, or a quarter or year with figures as written; blank is the last month."""
+    if (grain := grain_of(period)) != "month":
+        values = prepared.released.values
+        if pd.Timestamp(first_of_quarter(period)) in set(values.loc[values["grain"] == grain, "period_start"]):
+            return period
+    month = f"{period}-01" if len(period) == 7 and grain == "month" else period or prepared.periods[-1]
     if month not in prepared.periods:
         first, last = prepared.periods[0][:7], prepared.periods[-1][:7]
         raise WrongUse(Problem("period", f"'{period}' has no figures.", f"There are figures from {first} to {last}."))

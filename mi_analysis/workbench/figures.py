@@ -20,6 +20,7 @@ from mi_analysis.model.schema import ALL, NOT_PLACED
 from mi_analysis.parameters import Institution, Problem, WrongUse, nearest
 from mi_analysis.reporting.presentation import JSON, VERSION
 from mi_analysis.reporting.wording import Words, catalogue
+from mi_analysis.workbench.periods import LENGTHS, Periods
 
 KEY = ["unit", "activity", "period_start", "grain", "window"]
 
@@ -52,7 +53,7 @@ def words_of(institution: Institution, language: str) -> Words:
 
 
 @dataclass(frozen=True)
-class Figures:
+class Figures(Periods):
     """Released figures about a unit (or the institution) as they stood after a period.
 
     Frames are tidy pandas frames; `catalogue` tells each measure's unit and direction. On a desk with an
@@ -140,20 +141,6 @@ class Figures:
         return set(zip(*(rows[name] for name in ("unit", "period_start", "grain", "window")), strict=True))
 
     @property
-    def at(self) -> pd.Timestamp:
-        """First day of the desk's period."""
-        return pd.Timestamp(self.period)
-
-    @property
-    def last_year(self) -> pd.Timestamp:
-        """The same day a year before."""
-        return self.at - pd.DateOffset(years=1)
-
-    def months_of_year(self) -> int:
-        """How many months of the fiscal year the period has reached."""
-        return (self.at.month - self.institution.fiscal_year_start) % 12 + 1
-
-    @property
     def scope(self) -> str:
         """The desk's activity, or the total of all."""
         return self.activity or ALL
@@ -182,7 +169,7 @@ class Figures:
 
     def measures(
         self, *names: str, unit: str | None = None, activity: str | None = "", window: str = "month", months: int | None = None,
-        grain: str = "month",
+        grain: str = "",
     ) -> pd.DataFrame:  # fmt: skip
         """Measures over time, long.
 
@@ -195,16 +182,23 @@ class Figures:
         """
         for name in names:
             self.measure_named(name)
-        rows = self.released.values
+        rows, grain = self.released.values, grain or self.grain
+        window = self.window(window, grain)
         chosen = rows[(rows["grain"] == grain) & (rows["window"] == window) & (rows["period_start"] <= self.at)]
         chosen = chosen[chosen["unit"] == (unit or self.unit)]
         if activity is not None:
             chosen = chosen[chosen["activity"] == (activity or self.scope)]
         if months:
-            chosen = chosen[chosen["period_start"] > self.at - pd.DateOffset(months=months)]
+            chosen = chosen[chosen["period_start"] > self.at - pd.DateOffset(months=months * LENGTHS[grain])]
         long = chosen.melt(KEY, list(names), "measure", "value").sort_values(
             ["measure", "activity", "period_start"], ignore_index=True
         )
+        if grain == "year":  # each measure in its own years
+            own = [
+                start.month == self.at_of(name, unit, grain).month
+                for name, start in zip(long["measure"], long["period_start"], strict=True)
+            ]
+            long = long[own].reset_index(drop=True)
         keys = zip(*(long[name] for name in [*KEY, "measure"]), strict=True)
         found = [self._state(key, value) for key, value in zip(keys, long["value"], strict=True)]
         long[["state", "reason"]] = pd.DataFrame(found, columns=["state", "reason"], index=long.index)
@@ -228,29 +222,38 @@ class Figures:
 
     def value(
         self, measure: str, *, unit: str | None = None, activity: str = "", window: str = "month", at: pd.Timestamp | None = None,
-        grain: str = "month",
+        grain: str = "",
     ) -> tuple[float | None, str]:  # fmt: skip
         """One figure and its state."""
         self.measure_named(measure)
-        key = (unit or self.unit, activity or self.scope, at or self.at, grain, window)
+        grain = grain or self.grain
+        key = (
+            unit or self.unit,
+            activity or self.scope,
+            at or self.at_of(measure, unit, grain),
+            grain,
+            self.window(window, grain),
+        )
         value = self._cells[measure].get(key) if key in self._cells.index else None
         known = value is not None and not pd.isna(value)
         return (float(value) if value is not None and known else None), self._state((*key, measure), value)[0]
 
     def table(
-        self, names: list[str], window: str = "month", at: pd.Timestamp | None = None, grain: str = "month"
+        self, names: list[str], window: str = "month", at: pd.Timestamp | None = None, grain: str = "", years: int = 0
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Measures by activity of the desk's unit, "Uden aktivitet" and the total last; and each cell's state."""
         for name in names:
             self.measure_named(name)
+        grain = grain or self.grain
         rows = self._cells.loc[[self.unit]].reset_index()
-        rows = rows[(rows["period_start"] == (at or self.at)) & (rows["grain"] == grain) & (rows["window"] == window)]
+        rows = rows[(rows["grain"] == grain) & (rows["window"] == self.window(window, grain))].set_index("activity")
         order = {NOT_PLACED: 1, ALL: 2}
-        rows = rows.sort_values("activity", key=lambda column: column.map(lambda code: (order.get(code, 0), code)))
-        values = rows.set_index("activity")[names]
+        days = {name: at or self.at_of(name, grain=grain, years=years) for name in names}
+        values = pd.DataFrame({name: rows.loc[rows["period_start"] == day, name] for name, day in days.items()})
+        values = values.loc[sorted(values.index, key=lambda code: (order.get(code, 0), code))]
         values = values[values.notna().any(axis=1) | (values.index == ALL)]
         states = pd.DataFrame(
-            [[self.value(name, activity=activity, window=window, at=at, grain=grain)[1] for name in names] for activity in values.index],
+            [[self.value(name, activity=activity, window=window, at=days[name], grain=grain)[1] for name in names] for activity in values.index],
             index=values.index, columns=names,
         )  # fmt: skip
         return values, states
@@ -275,10 +278,11 @@ class Figures:
         if entry.inapplicable(self.scope, window) == "window":
             window = entry.windows[-1]
         rows = self.released.values
-        rows = rows[(rows["unit"] == self.unit) & (rows["window"] == window) & (rows["grain"] == "month")]
+        window = self.window(window)
+        rows = rows[(rows["unit"] == self.unit) & (rows["window"] == window) & (rows["grain"] == self.grain)]
         rows = rows[rows["activity"] == self.activity] if self.activity else rows
         rows = rows[(rows["period_start"] <= self.at) & (rows["period_start"] > self.last_year)]
-        hidden = (self.unit, self.scope, self.at, "month", window, measure)
+        hidden = (self.unit, self.scope, self.at, self.grain, window, measure)
         return bool(rows[measure].notna().any()) or self._states.get(hidden, ("",))[0] == "hidden"
 
     def series(
@@ -287,7 +291,10 @@ class Figures:
         """Measures over the last months, a column per measure: period_start first, oldest month on top."""
         long = self.measures(*names, activity=activity, window=window, months=months, unit=unit)
         wide = long.pivot(index="period_start", columns="measure", values="value").reindex(columns=list(names))
-        every = pd.date_range(wide.index.min(), self.at, freq="MS", name="period_start") if len(wide) else wide.index
+        if self.grain == "year":  # years of the calendar and of the budget, each where it begins
+            return wide.dropna(how="all").reset_index().rename_axis(columns=None)
+        starts = "MS" if self.grain == "month" else "QS"
+        every = pd.date_range(wide.index.min(), self.at, freq=starts, name="period_start") if len(wide) else wide.index
         return wide.reindex(every).reset_index().rename_axis(columns=None)
 
     def control(self, measure: str, months: int = 36, activity: str = "") -> ControlChart | None:
@@ -303,7 +310,7 @@ class Figures:
         values = self.series(measure, months=months, activity=activity).rename(columns={measure: "value"})
         if values["value"].notna().sum() < 2:
             return None
-        if self.catalogue[measure].kind == "flow":
+        if self.catalogue[measure].kind == "flow" and self.grain == "month":
             days = values["period_start"].map(
                 lambda first: working_days(first.date(), month_end(first.date()), self.institution.calendar)
             )

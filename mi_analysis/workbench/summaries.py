@@ -81,7 +81,7 @@ class Summaries(Figures):
         """
         names = [name for name in names if self.has(name, window)]
         values, found = self.table(names, window)
-        before, then = self.table(names, window, self.last_year)
+        before, then = self.table(names, window, years=1)
         frame = values.copy()
         for name in names:
             loose = (values.index == NOT_PLACED) & (name in OF_ONE_ACTIVITY)
@@ -106,8 +106,8 @@ class Summaries(Figures):
         Returns
         -------
         frame, states
-            Columns measure, month, month_last_year, ytd, ytd_last_year, year (only what is delivered for
-            whole years), curve (the last 24 months), signal.
+            Columns measure, month, month_last_year, ytd, ytd_last_year; of a year, or only delivered for
+            whole years, year_start, year and year_last_year instead; curve (the last 24 months), signal.
         """
         rows: list[dict[str, object]] = []
         states: States = {}
@@ -118,10 +118,14 @@ class Summaries(Figures):
                     ("month", self.window_of(name), self.at), ("month_last_year", self.window_of(name), self.last_year),
                     ("ytd", "ytd", self.at), ("ytd_last_year", "ytd", self.last_year),
                 )
+                if self.grain != "year"
             }  # fmt: skip
-            _, reason = self._states.get((self.unit, self.scope, self.at, "month", "month", name), ("", ""))
-            if cells["month"][0] is None and reason == "grain":
-                cells["year"] = self.value(name, at=self.at.replace(month=1), grain="year")
+            _, reason = self._states.get((self.unit, self.scope, self.at, self.grain, "month", name), ("", ""))
+            year = {}
+            if self.grain == "year" or (cells["month"][0] is None and reason == "grain"):
+                for column, back in (("year", 0), ("year_last_year", 1)):
+                    cells[column] = self.value(name, at=self.at_of(name, grain="year", years=back), grain="year")
+                year = {"year_start": self.at_of(name, grain="year")}
             nothing = all(state in ("missing", "not_applicable") for _, state in cells.values())
             entry = self.catalogue[name]
             if nothing or (entry.domain == "operations" and not entry.is_own and not self.has_cases):
@@ -129,12 +133,20 @@ class Summaries(Figures):
             states |= {(len(rows), column): state for column, (_, state) in cells.items() if state != "value"}
             curve = self.series(name, window=self.window_of(name)).set_index("period_start")[name]
             signal = self.signal(name) if "month" in entry.windows else "rolling"
-            shown = {column: value for column, (value, _) in cells.items()}
+            shown = year | {column: value for column, (value, _) in cells.items()}
             rows.append({"measure": name, **shown, "curve": curve, "signal": signal})
-        frame = pd.DataFrame(
-            rows, columns=["measure", "month", "month_last_year", "ytd", "ytd_last_year", "year", "curve", "signal"]
-        )
-        states |= {(row, "year"): "not_applicable" for row in frame.index[frame["year"].isna()]}
+        columns = [
+            "measure",
+            "month",
+            "month_last_year",
+            "ytd",
+            "ytd_last_year",
+            "year_start",
+            "year",
+            "year_last_year",
+        ]
+        frame = pd.DataFrame(rows, columns=[*columns, "curve", "signal"])
+        states |= {(row, "year"): "not_applicable" for row in frame.index[frame["year_start"].isna()]}
         return frame, states
 
     def key_messages(self) -> list[Sentence]:
@@ -196,11 +208,12 @@ class Summaries(Figures):
         found = []
         for name in names or dict.fromkeys((*MESSAGE_FIGURES, *self.own())):
             now, state = self.value(name, window="ytd")
-            before, then = self.value(name, window="ytd", at=self.last_year)
+            before, then = self.value(name, window="ytd", at=self.at_of(name, years=1))
             if now is None or not before or "incomplete" in (state, then):
                 continue
-            signal = self.signal(name)
+            signal = "none" if self.grain == "year" else self.signal(name)
             key = "message.change_stock" if self.catalogue[name].kind == "stock" else "message.change"
+            key = "message.change_year" if self.grain == "year" else key
             found.append(
                 (signal in NO_SIGNAL, -abs(now / before - 1), changing(key, self.catalogue[name], now, before, signal))
             )
