@@ -3,13 +3,17 @@
 import gzip
 import html
 import re
+from datetime import date
+from io import BytesIO
 from pathlib import Path
 
 import papermill
 import pytest
+from openpyxl import load_workbook
 
 from mi_analysis import synthetic
 from mi_analysis.reporting import export, pdf, workbook
+from mi_analysis.reporting.wording import Words
 from mi_analysis.workbench import prepare
 
 NOTEBOOKS = sorted(file.stem for file in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
@@ -45,6 +49,20 @@ def executed(request, project, example, tmp_path_factory):
         kernel_name="python3", progress_bar=False, cwd=project / "notebooks",
     )  # fmt: skip
     return request.param, notebook, data
+
+
+def run_again(project, notebook, tmp_path):
+    """Executes a notebook anew with the parameters it had."""
+    given = notebook.metadata.papermill.parameters
+    name = Path(notebook.metadata.papermill.input_path).stem
+    return papermill.execute_notebook(
+        project / "notebooks" / f"{name}.ipynb",
+        None,
+        dict(given),
+        kernel_name="python3",
+        progress_bar=False,
+        cwd=tmp_path,
+    )
 
 
 @pytest.fixture(scope="session")
@@ -96,6 +114,19 @@ def test_a_report_is_small(page):
     assert len(gzip.compress(content)) < 90_000
 
 
+@pytest.mark.parametrize("executed", ["02_unit_report"], indirect=True)
+def test_two_runs_give_the_same_bytes_as_page_and_as_workbook(executed, project, tmp_path):
+    _, notebook, _ = executed
+    settings = {"title": "Tilsyn Øst", "stamp": {"unit": "2110"}}
+
+    again = run_again(project, notebook, tmp_path)
+
+    pages = [export.html(run, language="en", **settings) for run in (notebook, again)]
+    books = [workbook.workbook(run, Words("en"), created=date(2026, 1, 13), **settings) for run in (notebook, again)]
+    assert pages[0] == pages[1]
+    assert books[0] == books[1]
+
+
 def test_a_report_carries_the_stamp_of_its_data(executed):
     name, notebook, data = executed
 
@@ -117,13 +148,6 @@ def test_no_key_is_printed_where_words_belong(executed):
 
 
 def test_every_table_of_a_report_is_in_its_workbook(executed, example):
-    from datetime import date
-    from io import BytesIO
-
-    from openpyxl import load_workbook
-
-    from mi_analysis.reporting.wording import Words
-
     name, notebook, _ = executed
     tables = [
         output
