@@ -60,12 +60,9 @@ class _Exporter(HTMLExporter):
     def _template_name_default(self) -> str:
         return "report"
 
-    def from_notebook_node(
-        self, nb: NotebookNode, resources: Any = None, **settings: Any
-    ) -> tuple[str, dict[str, Any]]:
+    def from_notebook_node(self, nb: NotebookNode, resources: Any = None, **settings: Any) -> Any:
         """Without the base's second parse of the whole page to fill in alternative texts: `clean` does that."""
-        made: tuple[str, dict[str, Any]] = super(HTMLExporter, self).from_notebook_node(nb, resources, **settings)
-        return made
+        return super(HTMLExporter, self).from_notebook_node(nb, resources, **settings)
 
 
 @cache
