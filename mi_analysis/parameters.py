@@ -28,6 +28,7 @@ __all__ = ["Problem", "WrongUse", "nearest"]
 Audience = Literal["public", "internal", "unit_manager"]
 Language = Literal["da", "en"]
 Grain = Literal["month", "quarter", "year"]
+Structure = Literal["today", "as_was"]
 PROJECT = Path(__file__).absolute().parents[1]
 """Where the package stands: the project, unless it was installed as a copy."""
 
@@ -246,6 +247,7 @@ class Institution(FileRecord):
     money_scale: Literal[1, 1000, 1_000_000] = 1000  # money is printed in this
     fiscal_year_start: Annotated[int, Field(ge=1, le=12)] = 1
     smallest_relevant: dict[str, Number] = {}  # outcome -> difference that would matter, per step of the exposure
+    structure: Structure = "today"  # history restated to today's units, or as it was
     goals_about_staff: list[str] = []  # numbers of goals that tell of sick leave or overtime: hidden where those are
     measures: dict[str, OwnMeasure] = {}
     key_figures: Annotated[list[str], Field(max_length=12)] = []  # on page one, in this order; none: the usual ones

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from mi_analysis.parameters import Audience, Grain, Language
+from mi_analysis.parameters import Audience, Grain, Language, Structure
 from mi_analysis.yaml_text import At, FileRecord, Period, Problem, Record, WrongUse, load, shown_path
 
 
@@ -61,6 +61,7 @@ class RunFile(FileRecord):
     reports: Annotated[list[Reports], Field(min_length=1)]
     language: Language = "da"
     audience: Audience = "internal"
+    structure: Structure | None = None  # history in today's units or as it was; None: as the institution says
     formats: list[Literal["html", "xlsx", "pdf"]] = ["html"]
     defaults: dict[str, str | list[str]] = {}
     change: list[Change] = []
@@ -68,9 +69,9 @@ class RunFile(FileRecord):
 
 
 def of_the_whole_run(tree: dict[str, Any], lines: dict[At, int]) -> None:
-    """Language, audience and formats among the defaults count as if they stood at the top."""
+    """Language, audience, formats and structure among the defaults count as if they stood at the top."""
     defaults = tree.get("defaults")
-    for name in ("language", "audience", "formats"):
+    for name in ("language", "audience", "formats", "structure"):
         if isinstance(defaults, dict) and name in defaults:
             tree[name] = defaults.pop(name)
             below = [(at, line) for at, line in lines.items() if at[:2] == ("defaults", name)]
@@ -78,7 +79,7 @@ def of_the_whole_run(tree: dict[str, Any], lines: dict[At, int]) -> None:
 
 
 def load_run(path: Path) -> RunFile:
-    """Read a run file; ``language``, ``audience`` and ``formats`` among its defaults are the whole run's.
+    """Read a run file; ``language``, ``audience``, ``formats`` and ``structure`` among its defaults are the whole run's.
 
     Raises
     ------

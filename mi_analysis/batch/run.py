@@ -145,7 +145,7 @@ class _Run:
         return {
             "institution": self.plan.institution, "run": self.plan.run, "run_file": record.digest(run.model_dump()),
             "package": package_version(), "model": self.prepared.fingerprint, "language": run.language,
-            "audience": run.audience, "formats": run.formats, "engine": self.options.engine or "papermill",
+            "audience": run.audience, "structure": self.prepared.institution.structure, "formats": run.formats, "engine": self.options.engine or "papermill",
             "workers": self.workers, "again": self.screen.again, "notes": list(self.plan.notes), "left_out": list(self.plan.left_out),
             "machine": {"python": platform.python_version(), "system": platform.platform(), "cores": cores()},
             "remarks": [remark for remark in index.remarks(self.prepared) if remark["severity"] != "note"],

@@ -70,7 +70,12 @@ def live_copy(record: "Record", key: str, deliveries: Path | None = None) -> tup
     institution = data["institution"]
     outputs = next(folder for folder in record.folder.parents if folder.name == institution)
     prepared = prepare(
-        institution, start=Path.cwd(), deliveries=deliveries, audience=data["audience"], out=outputs.parent
+        institution,
+        start=Path.cwd(),
+        deliveries=deliveries,
+        audience=data["audience"],
+        out=outputs.parent,
+        structure=data.get("structure", ""),
     )
     place = outputs / OPENED / "-".join([data["run"], data["period"], str(record.version), *key.split("/")])
     shutil.rmtree(place, ignore_errors=True)

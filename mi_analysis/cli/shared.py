@@ -41,7 +41,14 @@ def opened(runfile: Path, deliveries: Path | None, out: Path | None) -> "tuple[P
     run_file = load_run(runfile)
     folder = runfile.absolute().parent
     root = project_root(folder)
-    prepared = prepare(str(folder), start=folder, deliveries=deliveries, audience=run_file.audience, out=out)
+    prepared = prepare(
+        str(folder),
+        start=folder,
+        deliveries=deliveries,
+        audience=run_file.audience,
+        out=out,
+        structure=run_file.structure or "",
+    )
     if not prepared.audit.usable:
         refuse(["No delivery could be used.", *breaches(prepared)])
     planned = make_plan(run_file, folder.name, runfile.stem, Facts.of(prepared), root / "notebooks")

@@ -148,7 +148,7 @@ def build(con: duckdb.DuckDBPyConnection, institution: Institution, folder: Path
     roll_up(
         con,
         {"hour": ("registered_hours",), "ledger": ("actual_pay", "direct_cost", "indirect_cost", "overhead_cost")},
-        reach="own",
+        reach="places",
     )
     add_quantiles(con, institution, log_start)
     for used in ("case_log", "placed", *(f"{name}_cells" for name in CELLS)):

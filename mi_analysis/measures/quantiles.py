@@ -12,6 +12,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from mi_analysis.measures.structure import number
 from mi_analysis.model.schema import ALL
 from mi_analysis.parameters import Institution
 
@@ -65,6 +66,11 @@ def windowed_quantiles(
     return found
 
 
+def within(months: NDArray[np.integer], first: int, last: int) -> NDArray[np.bool_]:
+    """Which months lie in a span, both ends included."""
+    return (months >= first) & (months <= last)
+
+
 def add_quantiles(con: duckdb.DuckDBPyConnection, institution: Institution, log_start: int) -> None:
     """Make quantiles: median and P90, gross and net, of every unit, activity and window.
 
@@ -83,18 +89,27 @@ def add_quantiles(con: duckdb.DuckDBPyConnection, institution: Institution, log_
         f"from case_log where days >= 0 and closed_month >= {log_start} group by unit, activity"
     ).fetchnumpy()
     above = defaultdict(list)
-    for unit, over in con.execute("select unit, above from reach where share > 0.999999").fetchall():
-        above[unit].append(over)
-    members: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for unit, over, begins, ends in con.execute(
+        "select unit, above, valid_from, valid_to from reach where share > 0.999999"
+    ).fetchall():
+        above[unit].append((over, number(begins) + (begins.day > 1) - log_start, number(ends) - log_start))
+    members: dict[tuple[str, str], list[tuple[int, int, int]]] = defaultdict(list)
     for place, (unit, activity) in enumerate(zip(cases["unit"], cases["activity"], strict=True)):
-        for over in above[unit]:
-            members[over, activity].append(place)
-            members[over, ALL].append(place)
+        for over, begins, ends in above[unit]:
+            members[over, activity].append((place, begins, ends))
+            members[over, ALL].append((place, begins, ends))
     tables = []
     for (unit, activity), places in members.items():
         month, gross, net = (
-            np.concatenate([np.asarray(cases[name][place]) for place in places]) for name in ("month", "gross", "net")
+            np.concatenate([np.asarray(cases[name][place]) for place, _, _ in places])
+            for name in ("month", "gross", "net")
         )
+        stood = np.concatenate(
+            [within(np.asarray(cases["month"][place]), begins, ends) for place, begins, ends in places]
+        )
+        if not stood.any():
+            continue
+        month, gross, net = month[stood], gross[stood], net[stood]
         found = [windowed_quantiles(gross, month, first, last, (0.5, 0.9), institution.limits.fewest_closed)]
         known = net >= 0
         found.append(

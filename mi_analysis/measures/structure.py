@@ -8,6 +8,7 @@ import duckdb
 from mi_analysis.measures import calendar
 from mi_analysis.measures.catalogue import LAST_THREE, MONTH, ROLLING, TO_DATE, WINDOWS
 from mi_analysis.model import database
+from mi_analysis.model.history import Stint, stints
 from mi_analysis.model.schema import ALL, NOT_PLACED
 from mi_analysis.parameters import Institution
 
@@ -119,38 +120,45 @@ def first_months(begun: list[int], earliest: int, last: int, length: int) -> lis
 
 
 def add_structure(con: duckdb.DuckDBPyConnection, institution: Institution) -> None:
-    """Make own (unit as delivered -> unit of today), tree (unit -> itself and all above), reach (both), professional and overhead_activities.
+    """Make the tables that say what each unit is part of, professional and overhead_activities.
+
+    own (unit as delivered -> unit of the structure), tree (unit -> itself and all above), reach (both), places and
+    place_tree (the same by stint: what stood in one place together).
 
     What is not placed, and a unit whose parents are unknown, stand directly under the institution: the
     unit without a parent, or ``*`` where no unit is that.
     """
-    units = con.execute("select unit, parent from units order by valid_to nulls last").fetchall()
-    parents = {unit: parent or "" for unit, parent in units}
-    top = next((unit for unit, parent in units if not parent), ALL)
-    mapped = con.execute("select unit, to_unit, share from unit_map").fetchall()
+    units = con.execute(
+        "select unit, coalesce(parent, ''), coalesce(valid_from, date '0001-01-01') from units order by valid_to nulls last"
+    ).fetchall()
+    top = next((unit for unit, parent, _ in units if not parent), ALL)
+    own, above = (as_it_was if institution.structure == "as_was" else as_today)(con, units)
     codes = " union ".join(f"select unit from {table}" for table in (*FACTS, "cases"))
-    known = {unit for unit, _, _ in mapped}
-    own = [
-        *mapped,
-        *(
-            (unit, NOT_PLACED, 1.0)
-            for (unit,) in con.execute(codes).fetchall()
-            if unit is not None and unit not in known
-        ),
+    known = {unit for unit, _, _ in own}
+    own += [
+        (unit, NOT_PLACED, 1.0) for (unit,) in con.execute(codes).fetchall() if unit is not None and unit not in known
     ]
-    tree = {
-        (unit, above) for unit in [target for _, target, _ in own] + [*parents] for above in chain(unit, parents, top)
-    }
-    reach: dict[tuple[str, str], float] = defaultdict(float)
+    held: dict[str, list[Stint]] = defaultdict(list)
+    for one in above:
+        held[one.unit].append(one._replace(above=one.above if top in one.above else (*one.above, top)))
+    reach: dict[tuple[str, str, date, date], float] = defaultdict(float)
     for unit, target, share in own:
-        for above in chain(target, parents, top):
-            reach[unit, above] += share
-    columns = "unit varchar, above varchar"
-    gone = {unit for unit, target, _ in mapped if unit != target}
-    add_table(con, "own", [{"unit": u, "above": t, "share": s} for u, t, s in own], f"{columns}, share double")
-    add_table(con, "tree", [{"unit": u, "above": a} for u, a in sorted(tree) if u not in gone], columns)
-    add_table(
-        con, "reach", [{"unit": u, "above": a, "share": s} for (u, a), s in reach.items()], f"{columns}, share double"
+        for one in held[target]:
+            for over in one.above:
+                reach[unit, over, one.first, one.last] += share
+    places = [
+        (unit, f"{target} {at}", share, one.first, one.last)
+        for unit, target, share in own for at, one in enumerate(held[target])
+    ]  # fmt: skip
+    add_rows(con, "own", [(unit, target, share, date.min, date.max) for unit, target, share in own])
+    add_rows(con, "reach", [(unit, over, share, first, last) for (unit, over, first, last), share in reach.items()])
+    add_rows(con, "places", places)
+    every = [(at, one) for stood in held.values() for at, one in enumerate(stood)]
+    add_rows(con, "tree", [(one.unit, over, 1.0, one.first, one.last) for _, one in every for over in one.above])
+    add_rows(
+        con,
+        "place_tree",
+        [(f"{one.unit} {at}", over, 1.0, one.first, one.last) for at, one in every for over in one.above],
     )
     con.execute(
         "create or replace temp table professional as select activity from activities "
@@ -165,10 +173,37 @@ def add_structure(con: duckdb.DuckDBPyConnection, institution: Institution) -> N
     )
 
 
-def chain(unit: str, parents: dict[str, str], top: str) -> list[str]:
-    """The unit and every unit above it, ending with the institution."""
+Own = list[tuple[str, str, float]]
+"""Unit as delivered, unit of which it is a part, share."""
+
+
+def as_today(con: duckdb.DuckDBPyConnection, units: list[tuple[str, str, date]]) -> tuple[Own, list[Stint]]:
+    """Every unit as a part of today's, and what those stand under now, whatever the day."""
+    mapped = con.execute("select unit, to_unit, share from unit_map").fetchall()
+    parents = {unit: parent for unit, parent, _ in units}
+    gone = {unit for unit, target, _ in mapped if unit != target}
+    targets = dict.fromkeys([target for _, target, _ in mapped] + [unit for unit in parents if unit not in gone])
+    targets.setdefault(NOT_PLACED)
+    return mapped, [Stint(unit, chain(unit, parents), date.min, date.max) for unit in targets]
+
+
+def as_it_was(con: duckdb.DuckDBPyConnection, units: list[tuple[str, str, date]]) -> tuple[Own, list[Stint]]:
+    """Every unit by itself, and what it stood under on each day."""
+    found = [*stints(units), Stint(NOT_PLACED, (NOT_PLACED,), date.min, date.max)]
+    return [(unit, unit, 1.0) for unit in dict.fromkeys(one.unit for one in found)], found
+
+
+def chain(unit: str, parents: dict[str, str]) -> tuple[str, ...]:
+    """The unit and every unit above it."""
     found: list[str] = []
     while unit and unit not in found and (unit in parents or not found):
         found.append(unit)
         unit = parents.get(unit, "")
-    return found if top in found else [*found, top]
+    return tuple(found)
+
+
+def add_rows(con: duckdb.DuckDBPyConnection, name: str, rows: list[tuple[str, str, float, date, date]]) -> None:
+    """Make a table of what a unit is part of: unit, above, share, and the days on which it is."""
+    columns = ("unit", "above", "share", "valid_from", "valid_to")
+    listed = [dict(zip(columns, row, strict=True)) for row in rows]
+    add_table(con, name, listed, "unit varchar, above varchar, share double, valid_from date, valid_to date")

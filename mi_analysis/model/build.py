@@ -19,6 +19,7 @@ from mi_analysis.model.audit import Audit, Received
 from mi_analysis.model.conflicts import set_aside
 from mi_analysis.model.contract import workbook_pattern
 from mi_analysis.model.deliveries import Finding, check_profiles, read
+from mi_analysis.model.history import changes
 from mi_analysis.model.keys import END, Activity, Keys, keys
 from mi_analysis.model.schema import REFERENCE_TABLES, STORED, stored_types
 from mi_analysis.model.values import end_of
@@ -51,7 +52,7 @@ def build(institution: Institution, name: str, deliveries: Path, folder: Path, m
     wanted = [
         (source, file, fingerprint(file)) for source, file in files if not is_reference(institution.sources[source])
     ]
-    rules = digest(known, institution.calendar, code())
+    rules = digest(known, institution.calendar, institution.structure, code())
     given = digest(
         institution.model_dump_json(), rules, key_findings, [(item.file, item.fingerprint) for item in references]
     )
@@ -62,7 +63,7 @@ def build(institution: Institution, name: str, deliveries: Path, folder: Path, m
     try:
         received = [*references]
         connection = database.connect()
-        facts.add_above(connection, known)
+        facts.add_above(connection, known, institution.structure)
         for source, file, content in wanted:
             part = part_name(source, institution.sources[source], file, content, rules)
             place, standing = new / "parts" / part, folder / "parts" / part
@@ -222,7 +223,7 @@ def assemble(
     yielded = sum(int(str(found.values["rows"])) for found in published_twice)
     if beside := counts["volumes"] - count(connection, "volumes") - yielded:
         findings.append(Finding("volumes.beside_cases", "warn", {"rows": beside}))
-    for table, rows in key_tables(known).items():
+    for table, rows in key_tables(known, institution.structure).items():
         database.add_arrow(connection, table, rows)
         database.write(connection, f"select * from {table}", new / f"{table}.parquet")
     moved = audits.restated(connection, folder, REPORTED, before.periods[-1]) if before and before.periods else ()
@@ -323,8 +324,8 @@ def month_end(period: str) -> date:
     return end_of(date.fromisoformat(period), "month")
 
 
-def key_tables(known: Keys) -> dict[str, pa.Table]:
-    """Units, activities and the map from each historic unit to today's structure, as tables."""
+def key_tables(known: Keys, structure: str) -> dict[str, pa.Table]:
+    """Units, activities, the map from each historic unit to today's structure, and what happened to units, as tables."""
     units = [
         {"unit": row.unit, "name": row.name, "parent": row.parent, "level": row.level, "valid_from": row.valid_from,
          "valid_to": row.valid_to, "ends": row.valid_to != END}
@@ -349,6 +350,12 @@ def key_tables(known: Keys) -> dict[str, pa.Table]:
         "activities": pa.Table.from_pylist(
             [vars(row) for row in known.activities],
             pa.schema([(name, number if name == "standard_hours" else text) for name in Activity.__dataclass_fields__]),
+        ),
+        "unit_changes": pa.Table.from_pylist(
+            [change._asdict() for change in changes(known.units, structure)],
+            pa.schema(
+                [("unit", text), ("day", day), ("kind", text), ("others", text), ("share", number), ("breaks", flag)]
+            ),
         ),
         "unit_map": pa.Table.from_pylist(
             [dict(zip(("unit", "to_unit", "share", "estimated"), row, strict=True)) for row in known.restated()],

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from mi_analysis.model import database
 from mi_analysis.model.deliveries import Finding
+from mi_analysis.model.history import stints
 from mi_analysis.model.keys import Keys, Placement
 from mi_analysis.model.schema import NOT_PLACED, STORED, TABLES
 from mi_analysis.model.values import end_of
@@ -166,13 +167,23 @@ def placement_of(known: Keys, key: str, table: str, system: str, code: str, begi
     return placement
 
 
-def add_above(connection: duckdb.DuckDBPyConnection, known: Keys) -> None:
-    """Make the table ``above``: each unit, as delivered, and every unit of today's structure that holds it."""
-    rows = {(unit, above) for unit, target, _, _ in known.restated() for above in (known.ancestors(target) or [target])}
-    listed = sorted(rows)
-    database.add_arrow(
-        connection, "above", pa.table({"unit": [unit for unit, _ in listed], "above": [above for _, above in listed]})
-    )
+def add_above(connection: duckdb.DuckDBPyConnection, known: Keys, structure: str) -> None:
+    """Make the table ``above``: each unit, as delivered, and every unit of the structure that holds it, with the days."""
+    if structure == "as_was":
+        spans = [
+            (one.unit, above, one.first, one.last)
+            for one in stints((row.unit, row.parent, row.valid_from) for row in known.units)
+            for above in one.above
+        ]
+        rows = {*spans, (NOT_PLACED, NOT_PLACED, date.min, date.max)}
+    else:
+        rows = {
+            (unit, above, date.min, date.max)
+            for unit, target, _, _ in known.restated()
+            for above in (known.ancestors(target) or [target])
+        }
+    columns = zip(("unit", "above", "first_day", "last_day"), map(list, zip(*sorted(rows), strict=True)), strict=True)
+    database.add_arrow(connection, "above", pa.table(dict(columns)))
 
 
 def count_persons(connection: duckdb.DuckDBPyConnection, table: str, source: Source) -> None:
@@ -190,7 +201,7 @@ def count_persons(connection: duckdb.DuckDBPyConnection, table: str, source: Sou
     for domain in domains:
         connection.execute(
             f"insert into people select above, period_start, grain, '{domain}', person, {domain} "
-            "from per_person p join above on p.unit = above.unit"
+            "from per_person p join above on p.unit = above.unit and p.period_start between first_day and last_day"
         )
 
 

@@ -108,12 +108,14 @@ def control_figure(
         *limits,
     ]
     rolling = measure_column(measure, words, label=words.text("time.rolling_12"), reference=True)
+    anew = data.loc[data["new_level"], "period_start"] if "new_level" in data else ()
+    days = words.listed([words.period(day) for day in anew]) if len(anew) else ""
     columns += [Column("signal", kind="signal"), replace(rolling, name="r12")]
     return figure(
         control(data, "period_start", measure, words, target=target), words.measure(measure),
         words.text("alternative.control", measure=words.lower(words.measure(measure)), place=place), data,
         [column for column in columns if column.name in data], words, kind="control", key=f"control_{measure}",
-        unit=words.measure(measure, "unit"),
+        note=words.text("note.new_level", days=days) if days else "", unit=words.measure(measure, "unit"),
     )  # fmt: skip
 
 

@@ -220,6 +220,8 @@ def control(
             ring: Any = {"markersize": 9, "markerfacecolor": "none", "markeredgewidth": 1.6, "color": PALETTE[1]}
             ax.plot(_days(flagged[x]), flagged[y], "o", label=words.text("column.signal"), **ring)
         _target(ax, target, words)
+        for day in (day for day, anew in zip(days, data.get("new_level", []), strict=False) if anew):
+            ax.axvline(day, color=SOFT, linewidth=0.9, linestyle=(0, (4, 3)))
         _months(ax, data[x], words)
         return _finish(ax, y, unit, words, legend=3)
 

@@ -57,7 +57,24 @@ class Accounts(Figures):
             else Sentence("message.all_delivered", {})
         )
         hidden = int(self.hidden()["hidden"].sum())
-        return [*found, Sentence("message.hidden", {"n": hidden})] if hidden else found
+        found += [Sentence("message.hidden", {"n": hidden})] if hidden else []
+        return [*found, *self.organisation(language)]
+
+    def organisation(self, language: str = "da") -> list[Sentence]:
+        """In which structure history is told, where it has changed, and what happened to the unit, oldest first."""
+        begun = pd.to_datetime(self.changes["day"]) > pd.Timestamp(self.audit.periods[0]) if len(self.changes) else None
+        rows = self.changes if begun is None else self.changes[begun & (pd.to_datetime(self.changes["day"]) <= self.at)]
+        if not len(rows):
+            return []
+        words, structure = self.words(language), self.institution.structure
+        told = [
+            Sentence(
+                f"organisation.{row['kind']}{'_as_was' if structure == 'as_was' and row['kind'] in ('split', 'merged') else ''}",
+                {"day": words.date(row["day"]), "others": row["others"], "share": 100 * row["share"]},
+            )
+            for row in rows[rows["unit"] == self.unit].to_dict("records")
+        ]
+        return [Sentence(f"organisation.{structure}", {}), *told]
 
     def reservations(self, language: str = "da") -> list[Sentence]:
         """What the institution says of figures of the desk's period, and which are of another year than the calendar's."""

@@ -54,6 +54,7 @@ def desk(
     period: str = "",
     activity: str = "",
     audience: Audience = "unit_manager",
+    structure: str = "",
 ) -> Desk:
     """Open an institution, its folder, or a slice that a run prepared.
 
@@ -63,13 +64,15 @@ def desk(
         Code of a unit; blank is the first one (of a slice: the slice's own).
     period
         ``2025-03``, ``2025-Q1`` or ``2025``; blank is the last month with figures.
+    structure
+        ``today`` or ``as_was`` (history as the organisation was); blank is what the institution says.
     """
     folder = Path(source)
     if (folder / "slice.json").exists():
         return opened_slice(folder)
     from mi_analysis.workbench.preparation import prepare  # a slice needs no data engine
 
-    prepared = prepare(source, start=Path.cwd(), audience=audience)
+    prepared = prepare(source, start=Path.cwd(), audience=audience, structure=structure)
     if prepared.built:
         print(f"Model of {prepared.institution.name.en} built from {len(prepared.audit.received)} deliveries.")
     unit, period = str(unit) or first_leaf(prepared.units), str(period)  # papermill's -p makes a number of 2110
@@ -97,7 +100,7 @@ def desk_on(prepared: "Prepared", unit: str, month: str, activity: str = "") -> 
     return Desk(
         prepared.name, prepared.institution, prepared.released, prepared.audit, prepared.units, prepared.activities, unit, month, activity,
         {"data": prepared.fingerprint[:12]}, prepared.owners, prepared.contents, prepared.quarantined, register_of(prepared.folder),
-        comments=prepared.comments,
+        comments=prepared.comments, changes=prepared.changes,
     )  # fmt: skip
 
 
@@ -122,5 +125,5 @@ def opened_slice(folder: Path) -> Desk:
         {"data": fingerprint(folder)[:12]}, about["owners"], about["contents"], pd.read_parquet(folder / "quarantine.parquet"),
         Path(register.read_text(encoding="utf-8")) if register.exists() else None,
         json.loads((folder / "answers.json").read_text(encoding="utf-8")),
-        comments=pd.read_parquet(folder / "comments.parquet"),
+        comments=pd.read_parquet(folder / "comments.parquet"), changes=pd.read_parquet(folder / "changes.parquet"),
     )  # fmt: skip

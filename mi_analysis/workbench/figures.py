@@ -39,6 +39,9 @@ COMMENT = ["unit", "period_start", "measure", "text", "role", "date"]
 SHARES = ("kept_closed_pct", "kept_due_pct", "kept_received_pct", "direct_share", "auto_share")
 """Measures that cannot pass 100 per cent."""
 
+CHANGE = ["unit", "day", "kind", "others", "share", "breaks"]
+"""What happened to units (`model.history.Change`)."""
+REORGANISED = "reorganisation"
 REGISTERED_LATE = ("sick", "child_sick", "injury", "overtime", "attendance")
 """Guards of the measures whose newest months rise afterwards (definitions, section 3)."""
 NOT_SHARED = ("goal_degree", "goal_coverage", "net_hours_per_fte")
@@ -78,6 +81,7 @@ class Figures(Periods):
     handed: Mapping[str, Any] | None = None
     """Results of the whole institution that a run computed once, as far as this reader may see them."""
     comments: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COMMENT))
+    changes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CHANGE))
 
     def __repr__(self) -> str:
         hidden = int((self.released.states["state"] == "hidden").sum())
@@ -316,7 +320,21 @@ class Figures(Periods):
             )
             values["value"] *= 1 if days.isna().any() else days.mean() / days
         bounds = (None if measure in SIGNED else 0.0, 100.0 if measure in SHARES else None)
-        return control_chart(values, direction=self.catalogue[measure].direction, bounds=bounds)
+        known = values.loc[values["value"].notna(), "period_start"]
+        levels = [(day, REORGANISED) for day in self._breaks(measure) if known.min() < day <= known.max()]
+        return control_chart(
+            values,
+            direction=self.catalogue[measure].direction,
+            bounds=bounds,
+            rebase_at=[(day.date(), why) for day, why in levels],
+        )
+
+    def _breaks(self, measure: str) -> list[pd.Timestamp]:
+        """Months from which a series of the desk's unit tells of something else than before: a new level, cause stated."""
+        if self.catalogue[measure].kind == "distribution" and self.institution.structure == "today":
+            return []  # made from cases that are whole
+        rows = self.changes[(self.changes["unit"] == self.unit) & self.changes["breaks"].astype(bool)]
+        return sorted({pd.Timestamp(day).replace(day=1) for day in rows["day"]})
 
     def signal(self, measure: str) -> str:
         """Key of the word for what the newest month of a measure shows: none, shift_down, too_short ..."""
@@ -328,7 +346,7 @@ class Figures(Periods):
             return "too_short"
         return signal_keys(chart.table[chart.table["value"].notna()])[-1]
 
-    def control_table(self, measure: str, months: int = 24, activity: str = ALL) -> pd.DataFrame:
+    def control_table(self, measure: str, months: int = 24, activity: str = "") -> pd.DataFrame:
         """Months of a measure for a control chart: period_start, the measure, centre, lower, upper, signal, r12."""
         chart = self.control(measure, activity=activity)
         rolling = self.series(measure, months=months, window="r12", activity=activity)
@@ -348,6 +366,9 @@ class Figures(Periods):
             values = limits.rename(columns={"value": measure})[["period_start", measure]].tail(months)
         shown = values.merge(
             limits[["period_start", "centre", "lower", "upper", "signal"]], on="period_start", how="left"
+        )
+        shown["new_level"] = shown["period_start"].isin(
+            [pd.Timestamp(part.start) for part in chart.segments if part.reason]
         )
         return shown.merge(rolling.rename(columns={measure: "r12"}), on="period_start", how="left")
 

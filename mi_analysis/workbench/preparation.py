@@ -37,6 +37,9 @@ COMMENTS = (
 )
 """What units wrote is for those inside: nobody has looked it through for persons."""
 
+MODELS = {"today": "model", "as_was": "model_as_was"}
+"""Folder of the model in each structure."""
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -51,6 +54,7 @@ class Prepared:
     activities: pd.DataFrame
     quarantined: pd.DataFrame
     comments: pd.DataFrame
+    changes: pd.DataFrame
     built: bool
 
     @property
@@ -104,10 +108,10 @@ class Prepared:
         the totals of all activities.
         """
         audit, released, units, quarantined = self.audit, self.released, self.units, self.quarantined
-        comments = self.comments
+        comments, changes = self.comments, self.changes
         if unit:
             own = [unit, self.root]
-            comments = comments[comments["unit"].isin(own)]
+            comments, changes = (frame[frame["unit"].isin(own)] for frame in (comments, changes))
             released, units, quarantined = released.of_units(own), units[units["unit"].isin(own)], quarantined.head(0)
             received = tuple(replace(item, **without_others(item)) for item in audit.received)
             audit = replace(audit, received=received, restated=tuple(row for row in audit.restated if row.unit == unit))
@@ -118,7 +122,7 @@ class Prepared:
         folder.mkdir(parents=True, exist_ok=True)
         released.save(folder)
         for name, frame in (("units", units), ("activities", self.activities), ("quarantine", quarantined),
-                            ("comments", comments)):  # fmt: skip
+                            ("comments", comments), ("changes", changes)):  # fmt: skip
             frame.to_parquet(folder / f"{name}.parquet", index=False)
         audit.write(folder / "audit.json")
         private = {"sources", "deliveries", "crosswalk", "unit_codes", "units"}
@@ -166,6 +170,7 @@ def prepare(
     deliveries: Path | None = None,
     audience: Audience = "unit_manager",
     out: Path | None = None,
+    structure: str = "",
 ) -> Prepared:
     """Build the model where it is missing or a delivery is newer, and release its measures.
 
@@ -177,18 +182,21 @@ def prepare(
         Folder from which names and relative paths are looked up, upwards.
     deliveries
         Folder with the files as received; without it ``MI_DELIVERIES`` or what the institution says.
+    structure
+        ``today`` or ``as_was``: in which organisation history is told; blank is what the institution says.
     """
     file = find_institution(source, start)
     root, name = project_root(file.parent), file.parent.name
     institution = load_institution(file)
     check_measures(institution)
+    institution = institution.model_copy(update={"structure": structure}) if structure else institution
     lie = deliveries_folder(institution, root, deliveries)
     folder = (out or root / "outputs") / name
     if institution.deliveries.made_by == "synthetic" and not any(lie.glob("*")):
         with tempfile.TemporaryDirectory(dir=made_below(lie.parent)) as half_made:
             synthetic.make(Path(half_made) / "deliveries")
             shutil.copytree(Path(half_made) / "deliveries", lie, dirs_exist_ok=True)
-    place = folder / "model"
+    place = folder / MODELS[institution.structure]
     standing = audits.read(place / "audit.json")
     audit = model.build(
         institution, name, lie, place,
@@ -199,6 +207,7 @@ def prepare(
         units = connection.execute("select * from units order by valid_from, unit").df()
         activities = connection.execute("select * from activities order by activity").df()
         quarantined = connection.execute("select * from quarantine").df()
+        changes = connection.execute("select * from unit_changes").df()
         comments = connection.execute(COMMENTS).df() if audience != "public" else pd.DataFrame(columns=COMMENT)
     released = disclosure.release(
         compute.frames(place),
@@ -208,7 +217,9 @@ def prepare(
         institution.goals_about_staff,
         catalogue_of(institution),
     )
-    return Prepared(name, institution, folder, audit, released, units, activities, quarantined, comments, built)
+    return Prepared(
+        name, institution, folder, audit, released, units, activities, quarantined, comments, changes, built
+    )
 
 
 def of_activity(frame: pd.DataFrame, activity: str) -> pd.DataFrame:

@@ -34,7 +34,7 @@ with placed as (
         r.above as unit, coalesce(b.activity, '~') as activity, b.grain, b.period_start,
         coalesce(b.version, '') as version, sum(b.amount * r.share) as amount
     from budget b
-    join reach r on r.unit = b.unit
+    join reach r on r.unit = b.unit and b.period_start between r.valid_from and r.valid_to
     group by r.above, coalesce(b.activity, '~'), b.grain, b.period_start, coalesce(b.version, '')
 )
 select p.*, m.fiscal_year, m.first_month, m.last_month

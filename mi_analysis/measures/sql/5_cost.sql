@@ -87,7 +87,7 @@ placed as (
         t.above as unit, c.activity, c.slot, sum(c.direct) as allocated_cost,
         sum(c.with_indirect) as allocated_cost_incl_indirect, sum(c.full_cost) as allocated_cost_full
     from levels c
-    join tree t on t.unit = c.unit
+    join place_tree t on t.unit = c.unit
     group by t.above, c.activity, c.slot
 )
 select * from placed
@@ -102,5 +102,5 @@ select
     sum(case when p.hours is null then abs(p.pay) else 0 end) as undriven_pay,
     sum(case when p.hours is null then abs(p.indirect) else 0 end) as undriven_indirect
 from pools p
-join tree t on t.unit = p.unit
+join place_tree t on t.unit = p.unit
 group by t.above, p.slot;

@@ -62,7 +62,7 @@ create or replace temp table goal_windows as
 with scoped as (
     select g.*, t.above
     from goal_rows g
-    join tree t on t.unit = g.unit
+    join tree t on t.unit = g.unit and g.period_start between t.valid_from and t.valid_to
     where t.above = g.unit or t.above not in (select unit from goal_rows where unit is not null)
 ),
 latest as (

@@ -1,4 +1,4 @@
--- Template: staff figures in today's structure and per window, and how many of the units that deliver a
+-- Template: staff figures in the structure and per window, and how many of the units that deliver a
 -- figure did so. A unit is expected from its first figure to its last day (or its last figure).
 
 create or replace temp table reporters as
@@ -19,7 +19,7 @@ select
     {placed}
 from reporters e
 join members m on m.grain = e.grain
-join reach r on r.unit = e.unit
+join reach r on r.unit = e.unit and m.period_start between r.valid_from and r.valid_to
 left join own o on o.unit = e.unit and o.above = r.above
 left join staff_facts f on f.unit = e.unit and f.grain = m.grain and f.period_start = m.period_start
 group by r.above, m.grain, m.period_start;
