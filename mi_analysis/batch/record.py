@@ -13,6 +13,7 @@ institution, run        names; run_file is its sha256
 period, version         of this folder; ``replaces`` is the version before, or null
 state                   running | complete | incomplete (some report failed, or was not chosen) | interrupted
 package, model          version and hash of the code; fingerprint of the institution's model
+deliveries, settings    fingerprints of the files as received, and of the institution's file
 language, audience      of the whole run; formats likewise
 engine, workers         papermill engine, number of worker processes
 started_at, ended_at    ISO times; machine: python, system, cores

@@ -148,6 +148,8 @@ class _Run:
             "audience": run.audience, "structure": self.prepared.institution.structure, "formats": run.formats, "engine": self.options.engine or "papermill",
             "workers": self.workers, "again": self.screen.again, "notes": list(self.plan.notes), "left_out": list(self.plan.left_out),
             "machine": {"python": platform.python_version(), "system": platform.platform(), "cores": cores()},
+            "deliveries": record.digest(sorted((item.file, item.fingerprint) for item in self.prepared.audit.received)),
+            "settings": record.digest(self.prepared.institution.model_dump(mode="json")),
             "remarks": [remark for remark in index.remarks(self.prepared) if remark["severity"] != "note"],
         }  # fmt: skip
 

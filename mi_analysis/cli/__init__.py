@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import click
 
-from mi_analysis.cli import asking, checking, exporting, opening, running, starting  # noqa: F401  each adds its verbs
+from mi_analysis.cli import asking, checking, comparing, exporting, opening, running, starting  # noqa: F401  each adds its verbs
 from mi_analysis.cli.shared import FAILED, FINE, STOPPED, WRONG_USE, cli
 
 

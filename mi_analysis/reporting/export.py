@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -274,22 +275,40 @@ def outputs(notebook: NotebookNode) -> list[dict[str, Any]]:
     return [item for _, cell in _cells(notebook) for output in cell.outputs for item in _items(output)]
 
 
+@dataclass(frozen=True)
+class Printed:
+    """A cell of a presentation: its number, else its state; the presentation's title and the column's label."""
+
+    value: float | None
+    state: str = ""
+    title: str = ""
+    label: str = ""
+
+
+NOTHING = Printed(None)
+"""What stands where a presentation or a row is not there."""
+
+
 def moved(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> int:
     """How many printed numbers of two executions of a notebook are not the same: changed, gone or new."""
-    one, other = _printed(before), _printed(after)
-    return sum(one.get(cell) != other.get(cell) for cell in one.keys() | other.keys())
+    one, other = printed(before), printed(after)
+    return sum(one.get(cell, NOTHING).value != other.get(cell, NOTHING).value for cell in one.keys() | other.keys())
 
 
-def _printed(found: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str, str, int], float]:
-    """Numbers by presentation, header of the row, column, and which of that header's rows it is."""
-    cells: dict[tuple[str, str, str, int], float] = {}
+def printed(found: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str, str, int], Printed]:
+    """Numbers, and states in their place, by presentation, header of the row, column, and which of that header's rows it is."""
+    cells: dict[tuple[str, str, str, int], Printed] = {}
     for item in found:
         times: Counter[str] = Counter()
-        for row in item.get("rows", []):
+        states = {(state["row"], state["column"]): state["state"] for state in item.get("states", [])}
+        for number, row in enumerate(item.get("rows", [])):
             times[str(row[0])] += 1
             for column, value in zip(item["columns"], row, strict=True):
-                if isinstance(value, (int, float)) and not isinstance(value, bool):
-                    cells[item["key"], str(row[0]), column["name"], times[str(row[0])]] = value
+                is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+                state = states.get((number, column["name"]), "")
+                if is_number or (value is None and state):
+                    told = Printed(value if is_number else None, state, item.get("title", ""), column.get("label", ""))
+                    cells[item["key"], str(row[0]), column["name"], times[str(row[0])]] = told
     return cells
 
 

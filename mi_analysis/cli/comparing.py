@@ -1,0 +1,55 @@
+"""`mi diff`: which figures moved between two versions, and what moved them."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mi_analysis.cli.shared import aligned, cli
+
+if TYPE_CHECKING:
+    from mi_analysis.batch.compare import Comparison
+
+SHOWN = 20
+
+
+@cli.command(epilog="\b\nExample:  mi diff outputs/example/monthly/2025-12/1 outputs/example/monthly/2025-12/2")
+@click.argument("before", type=click.Path(path_type=Path))
+@click.argument("after", type=click.Path(path_type=Path))
+@click.option("--all", "show_all", is_flag=True, help=f"Every figure; without it the first {SHOWN} of a report.")
+def diff(before: Path, after: Path, show_all: bool) -> None:
+    """Compare the reports in BEFORE and AFTER, two versions' folders (or periods': their newest), figure by figure.
+
+    Says of each figure what it was and is, and whether the data, the code, the parameters or hiding moved it.
+    """
+    from mi_analysis.batch.compare import compare, version_in
+
+    for line in difference_lines(compare(version_in(before), version_in(after)), show_all):
+        click.echo(line)
+
+
+def difference_lines(found: "Comparison", show_all: bool = False) -> Iterator[str]:
+    """What `mi diff` says: counts first, then report by report."""
+    causes = Counter(" and ".join(figure.causes) or "unknown" for figure in found.moved)
+    reports = list(dict.fromkeys(figure.report for figure in found.moved))
+    yield f"{len(found.both)} reports in both: {len(found.moved):,} figures moved in {len(reports)} of them."
+    yield from (f"  {count:,} by {cause}" for cause, count in causes.most_common())
+    yield from (f"Only before: {key}" for key in found.gone)
+    yield from (f"Only after: {key}" for key in found.new)
+    for report in reports:
+        own = [figure for figure in found.moved if figure.report == report]
+        shown = own if show_all else own[:SHOWN]
+        yield f"\n{report}:"
+        yield from aligned([
+            (f"  {figure.where}", figure.row, figure.column, number(figure.before), "->", number(figure.after), ", ".join(figure.causes))
+            for figure in shown
+        ])  # fmt: skip
+        if len(own) > len(shown):
+            yield f"  and {len(own) - len(shown):,} more; --all shows them"
+
+
+def number(value: float | None) -> str:
+    """A figure as it is compared; nothing printed is a dash."""
+    return "-" if value is None else f"{value:,.4f}".rstrip("0").rstrip(".")
