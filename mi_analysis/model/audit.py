@@ -26,6 +26,14 @@ VALUE = {
     "comments": ("0", "count"),
 }
 """What a lost row of each table would cost: an expression of its rows, and its unit of measure."""
+MONTH_OF = {"cases": "date_trunc('month', received)::date"}
+ALSO_RESTATED = {
+    "staff": [("overtime", "period_start", "overtime_hours", "hours")],
+    "cases": [
+        ("closings", "date_trunc('month', case when not coalesce(reopened, false) then closed end)::date", "1", "count")
+    ],
+}
+"""What else of a table moves in months already reported: name, month, an expression of its rows, unit of measure."""
 
 
 @dataclass(frozen=True)
@@ -225,13 +233,15 @@ def restated(
             continue
         database.add_parquet(connection, "earlier", [file])
         value, measure = VALUE[table]
-        start = "date_trunc('month', received)::date" if table == "cases" else "period_start"
-        total = f"select unit, {start} as period, sum({value}) as total from {{}} where {start} <= date '{last_reported}' group by all"
-        rows = connection.execute(
-            f"select coalesce(o.unit, n.unit), coalesce(o.period, n.period), o.total, n.total "
-            f"from ({total.format('earlier')}) o "
-            f"full join ({total.format(table)}) n on o.unit = n.unit and o.period = n.period "
-            f"where abs(coalesce(o.total, 0) - coalesce(n.total, 0)) > 0.005 order by 2 desc, 1"
-        ).fetchall()
-        found += [Restated(table, unit, period.isoformat(), old, new, measure) for unit, period, old, new in rows]
+        for name, start, counted, unit_of in (
+            (table, MONTH_OF.get(table, "period_start"), value, measure), *ALSO_RESTATED.get(table, ()),
+        ):  # fmt: skip
+            total = f"select unit, {start} as period, sum({counted}) as total from {{}} where {start} <= date '{last_reported}' group by all"
+            rows = connection.execute(
+                f"select coalesce(o.unit, n.unit), coalesce(o.period, n.period), o.total, n.total "
+                f"from ({total.format('earlier')}) o "
+                f"full join ({total.format(table)}) n on o.unit = n.unit and o.period = n.period "
+                f"where abs(coalesce(o.total, 0) - coalesce(n.total, 0)) > 0.005 order by 2 desc, 1"
+            ).fetchall()
+            found += [Restated(name, unit, period.isoformat(), old, new, unit_of) for unit, period, old, new in rows]
     return tuple(found)

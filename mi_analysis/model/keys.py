@@ -127,7 +127,7 @@ class Keys:
         rest = self._unit_codes.get((system, REST), [])
         if rest and not rows and code not in self.units_by_code:
             return Placement(((rest[0].to, 1.0),), "rest")
-        valid = [row for row in rows if row.overlaps(first, last)]
+        valid = [row for row in rows if row.overlaps(last, last)] or [row for row in rows if row.overlaps(first, last)]
         if valid:
             code = valid[0].to
         elif rows and code not in self.units_by_code:
@@ -295,7 +295,8 @@ def check(found: Keys) -> tuple[Keys, list[Finding]]:
         for row in rows:
             findings += bad_unit(found, row)
     if any(finding.severity == "stop" for finding in findings):
-        found = replace(found, units=first_of_overlapping(found.units))
+        whole = tuple(row if whole_successors(found, row) else replace(row, successors=()) for row in found.units)
+        found = replace(found, units=first_of_overlapping(whole))
     kept: list[Code] = []
     for same in grouped(found.crosswalk, lambda row: (row.system, fold(row.code))).values():
         problem = bad_codes(found, same)
@@ -306,6 +307,14 @@ def check(found: Keys) -> tuple[Keys, list[Finding]]:
         for code in found.unit_codes if code.to not in found.units_by_code
     ]  # fmt: skip
     unit_codes = tuple(row for row in found.unit_codes if row.to in found.units_by_code)
+    for same in grouped(unit_codes, lambda row: (row.system, fold(row.code))).values():
+        for earlier, later in pairs(same):
+            if later.valid_from <= earlier.valid_to and later.to != earlier.to:
+                where = {"system": later.system, "code": later.code, "day": later.valid_from.isoformat()}
+                findings.append(
+                    Finding("keys.unit_code_twice", "stop", where | {"unit": earlier.to, "other": later.to})
+                )
+                unit_codes = tuple(row for row in unit_codes if row not in same)
     return replace(found, crosswalk=tuple(kept), unit_codes=unit_codes), findings
 
 
@@ -325,6 +334,12 @@ def first_of_overlapping(rows: tuple[Unit, ...]) -> tuple[Unit, ...]:
                 kept.append(row)
                 last = row.valid_to
     return tuple(kept)
+
+
+def whole_successors(found: Keys, row: Unit) -> bool:
+    """Whether all of a unit goes on, once, in units that are there."""
+    known = all(successor in found.units_by_code for successor, _, _ in row.successors)
+    return known and (not row.successors or abs(sum(share for _, share, _ in row.successors) - 1) <= 1e-9)
 
 
 def bad_unit(found: Keys, row: Unit) -> list[Finding]:

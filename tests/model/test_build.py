@@ -407,6 +407,40 @@ def test_totals_of_reported_months_that_moved_are_listed(office):
     assert tiny.build().restated[0].after == 12.5  # nothing new: the same audit stands
 
 
+def test_a_case_closed_late_and_overtime_registered_late_restate_the_months_they_belong_to(tmp_path):
+    audit = audits.restated(
+        *before_and_after(
+            tmp_path,
+            staff=[("K", "2025-01-01", 5.0, 10.0), ("K", "2025-01-01", 5.0, 14.0)],
+            cases=[("K", "2025-01-03", None, False), ("K", "2025-01-03", "2025-01-30", False)],
+        ),
+        ("staff", "cases"), "2025-01-01",
+    )  # fmt: skip
+
+    assert audit == (
+        Restated("overtime", "K", "2025-01-01", 10, 14, "hours"),
+        Restated("closings", "K", "2025-01-01", None, 1, "count"),
+    )
+
+
+def before_and_after(folder, staff, cases):
+    """A connection with the newer of two rows as views, and a folder with the older."""
+    connection = database.connect()
+    for at, (name, row, columns) in enumerate(
+        (name, row, columns)
+        for name, rows, columns in (
+            ("staff", staff, "unit varchar, period_start date, fte double, overtime_hours double"),
+            ("cases", cases, "unit varchar, received timestamp, closed timestamp, reopened boolean"),
+        )
+        for row in rows
+    ):
+        connection.execute(f"create or replace table {name} ({columns})")
+        connection.execute(f"insert into {name} values (?, ?, ?, ?)", row)
+        if at % 2 == 0:
+            database.write(connection, f"select * from {name}", folder / f"{name}.parquet")
+    return connection, folder
+
+
 # Several deliveries of a source
 
 

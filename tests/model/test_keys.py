@@ -7,6 +7,8 @@ import pytest
 from mi_analysis.model.keys import Placement, keys
 from mi_analysis.model.schema import NOT_PLACED
 from mi_analysis.parameters import Institution
+from mi_analysis.reporting.sentences import sentence
+from mi_analysis.reporting.wording import Words
 
 UNITS = [
     {"unit": "2000", "name": "Styrelsen"},
@@ -152,6 +154,98 @@ def test_successor_shares_that_do_not_sum_to_one_are_told():
     short = [row for row in UNITS if row.get("share") != "0.4"]
 
     assert told(units=short) == [("keys.successor_shares", "stop", {"unit": "2150", "total": 0.6})]
+
+
+def printed(**changed):
+    """Findings as they are printed."""
+    found = keys(institution(**changed), {})[1]
+    return [sentence(f"finding.{one.key}", one.values, Words("en")) for one in found]
+
+
+def of_klager(*rows):
+    """The units, with these rows for the unit that closed."""
+    return [
+        *(row for row in UNITS if row["unit"] != "2150"),
+        *({"unit": "2150", "name": "Klager", "parent": "2000", "valid_to": "2024-12-31", **row} for row in rows),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("successors", "message"),
+    [
+        ([{"successor": "2110"}, {"successor": "2120"}], "The shares of the unit 2150 sum to 2.0 and must sum to 1. The unit is not carried on in others."),
+        ([{"successor": "2110", "share": "0.7"}, {"successor": "2120", "share": "0.4"}], "The shares of the unit 2150 sum to 1.1 and must sum to 1. The unit is not carried on in others."),
+        ([{"successor": "2199"}], "The unit 2150 is to go on in 2199, which is not there. The unit is not carried on in others."),
+    ],
+)  # fmt: skip
+def test_a_unit_whose_successors_are_not_whole_stands_by_itself_and_no_row_is_multiplied(successors, message):
+    found, _ = keys(institution(units=of_klager(*successors)), {})
+
+    assert printed(units=of_klager(*successors)) == [message]
+    assert [row for row in found.restated() if row[0] == "2150"] == [("2150", "2150", 1.0, False)]
+
+
+def test_a_ring_of_units_is_told_in_whole_words():
+    ring = [{"unit": "1", "name": "a", "parent": "2"}, {"unit": "2", "name": "b", "parent": "1"}]
+
+    assert printed(units=ring, unit_codes=[]) == [
+        "The units go in a ring: 1 < 2 < 1. Mend the unit above.",
+        "The units go in a ring: 2 < 1 < 2. Mend the unit above.",
+    ]
+
+
+def test_two_units_under_one_code_in_one_month_are_told_and_the_code_is_not_used():
+    twice = [
+        {"system": "hr", "codes": ["21-10-00"], "to": "2110", "valid_to": "2025-03-20"},
+        {"system": "hr", "codes": ["21-10-00"], "to": "2120", "valid_from": "2025-03-10"},
+    ]
+    found, _ = keys(institution(unit_codes=twice), {})
+
+    assert printed(unit_codes=twice) == [
+        "The code 21-10-00 in hr points from 2025-03-10 to both the unit 2110 and the unit 2120. The code is not used."
+    ]
+    assert found.place_unit("hr", "21-10-00", *MARCH) == Placement(((NOT_PLACED, 1.0),), "unknown")
+
+
+def test_two_names_of_one_unit_in_one_month_are_told_and_the_first_is_used():
+    renamed = [*UNITS, {"unit": "2110", "name": "Tilsyn Nordøst", "parent": "2000", "valid_from": "2025-03-10"}]
+    found, _ = keys(institution(units=renamed), {})
+
+    assert printed(units=renamed) == [
+        "The unit 2110 has two periods of validity that overlap from 2025-03-10. The first is used; mend the history of the organisation."
+    ]
+    assert [row.name for row in found.units if row.unit == "2110"] == ["Tilsyn Øst"]
+
+
+def test_a_code_that_changes_meaning_means_on_each_day_what_it_meant_then():
+    unit = [
+        {"system": "hr", "codes": ["X"], "to": "2110", "valid_to": "2025-03-15"},
+        {"system": "hr", "codes": ["X"], "to": "2120", "valid_from": "2025-03-16"},
+    ]
+    activity = [
+        {"system": "time", "codes": ["500"], "to": "A10", "valid_to": "2025-03-15"},
+        {"system": "time", "codes": ["500"], "to": "A40", "valid_from": "2025-03-16"},
+    ]
+    found, findings = keys(institution(unit_codes=unit, crosswalk=activity), {})
+    february, april = (date(2025, 2, 1), date(2025, 2, 28)), (date(2025, 4, 1), date(2025, 4, 30))
+
+    assert findings == []
+    for month, where in ((february, ("2110", "A10")), (MARCH, ("2120", "A40")), (april, ("2120", "A40"))):
+        assert found.place_unit("hr", "X", *month).targets == ((where[0], 1.0),)
+        assert found.place_activity("time", "500", *month).targets == ((where[1], 1.0),)
+
+
+def test_a_code_that_means_two_things_on_one_day_maps_nothing():
+    both = [
+        {"system": "time", "codes": ["500"], "to": "A10", "valid_to": "2025-03-31"},
+        {"system": "time", "codes": ["500"], "to": "A40", "valid_from": "2025-03-01"},
+    ]
+    found, _ = keys(institution(crosswalk=both), {})
+
+    assert printed(crosswalk=both) == [
+        "The shares of the code 500 in time sum to 2 from 2025-03-01 and must sum to 1. The code is not used."
+    ]
+    assert found.place_activity("time", "500", *MARCH).targets == ((NOT_PLACED, 1.0),)
 
 
 def test_the_way_up_ends_at_the_institution(known):
