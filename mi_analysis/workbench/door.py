@@ -18,6 +18,7 @@ from mi_analysis.parameters import Institution, Problem, WrongUse, nearest
 from mi_analysis.reporting.wording import first_of_quarter, grain_of
 from mi_analysis.workbench.accounts import Accounts
 from mi_analysis.workbench.activity import OfActivity
+from mi_analysis.workbench.comparisons import Comparisons
 from mi_analysis.workbench.explanations import Explanations
 from mi_analysis.workbench.figures import fingerprint
 from mi_analysis.workbench.questions import Questions, register_of
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from mi_analysis.workbench.preparation import Prepared
 
 
-class Desk(OfActivity, Explanations, Questions, Accounts):
+class Desk(OfActivity, Explanations, Questions, Comparisons, Accounts):
     """Released figures about a unit (or the institution) as they stood after a period."""
 
     def whole(self) -> "Desk":

@@ -7,37 +7,16 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from mi_analysis import register, synthetic
+from mi_analysis import register
 from mi_analysis.analysis.answers import OTHER_UNIT
 from mi_analysis.model.schema import ALL
 from mi_analysis.parameters import WrongUse
 from mi_analysis.reporting import verdicts
-from mi_analysis.workbench import Desk, desk, prepare
+from mi_analysis.workbench import Desk, desk
 from mi_analysis.workbench.door import desk_on
 
 LAST = "2025-12-01"
 ASKED = ("kept_closed_pct", "overtime_per_fte")
-
-
-@pytest.fixture(scope="module")
-def whole_agency(project, tmp_path_factory):
-    """Eksempelstyrelsen in full: 24 offices, 36 months; what is true, and the model."""
-    folder = tmp_path_factory.mktemp("whole")
-    truth = synthetic.make(folder / "deliveries")
-    made = prepare(
-        "example", start=project, deliveries=folder / "deliveries", audience="internal", out=folder / "outputs"
-    )
-    return truth, made
-
-
-@pytest.fixture(scope="module")
-def truth(whole_agency):
-    return whole_agency[0]
-
-
-@pytest.fixture(scope="module")
-def prepared(whole_agency):
-    return whole_agency[1]
 
 
 @pytest.fixture(scope="module")

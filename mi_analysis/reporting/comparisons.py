@@ -1,0 +1,289 @@
+"""Figures and tables of units beside each other and of the work ahead: funnel, mix of cases, plan, priority."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.axes import Axes
+
+from mi_analysis.analysis.basis import Sentence
+from mi_analysis.analysis.funnel import Funnel
+from mi_analysis.analysis.mix import MixAdjusted, MixIndex
+from mi_analysis.analysis.planning import StaffPlan
+from mi_analysis.analysis.priority import Priority
+from mi_analysis.reporting import plots
+from mi_analysis.reporting.figures import figure
+from mi_analysis.reporting.plots import PALETTE, SOFT, THEME, NumberFormat
+from mi_analysis.reporting.presentation import Figure, Table
+from mi_analysis.reporting.tables import Column, table
+from mi_analysis.reporting.uncertain import intervals
+from mi_analysis.reporting.verdicts import decimals_for
+from mi_analysis.reporting.wording import Words
+
+Namer = Callable[[str], str]
+UNITS = ("units", "unit_a", "unit_b", "activities")
+SHARES = ("share", "shortage", "coverage")
+
+
+def in_words(found: Sequence[Sentence], words: Words, name: Namer, kinds: Mapping[str, str] | None = None) -> list[str]:
+    """Sentences of comparisons and plans; ``kinds`` says what is not a plain number: percent."""
+    return [
+        words.text(one.key, **{key: _shown(key, value, words, name, kinds or {}) for key, value in one.values.items()})
+        for one in found
+    ]
+
+
+def _shown(key: str, value: Any, words: Words, name: Namer, kinds: Mapping[str, str]) -> Any:
+    if key in UNITS:
+        return words.listed([name(one) for one in value]) if isinstance(value, list) else name(value)
+    if key in SHARES or kinds.get(key) == "share":
+        return words.percent(100 * value)
+    if key == "period" and isinstance(value, str):
+        return words.period(value)
+    if isinstance(value, float):
+        return words.number(value, max(1, decimals_for(value)) if abs(value) < 1000 else 0)
+    return words.number(value) if isinstance(value, int) else value
+
+
+def funnel(made: Funnel, measure: str, words: Words, name: Namer) -> Figure:
+    """Units by how many cases they are judged on, with limits of 95 and 99.8 per cent; nothing is ranked."""
+    axes: Axes = plots.new_axes((plots.FULL[0] * 0.75, 3.6))
+    rows, curve = made.table, made.curve
+    with mpl.rc_context(THEME):
+        for level, style in (("95", (0, (1, 2))), ("998", "-")):
+            for side in ("lower", "upper"):
+                label = words.text(f"funnel.limits_{level}") if side == "lower" else f"_{level}"
+                line = 100 * curve[f"{side}_{level}"].clip(0, 1)
+                axes.plot(curve["denominator"], line, color=SOFT, linewidth=1, linestyle=style, label=label)
+        axes.axhline(
+            100 * made.centre, color=SOFT, linewidth=1, linestyle=(0, (6, 3)), label=words.text("funnel.centre")
+        )
+        inside = rows["outside"] == 0
+        axes.plot(
+            rows.loc[inside, "denominator"],
+            100 * rows.loc[inside, "rate"],
+            "o",
+            color=PALETTE[0],
+            label=words.text("funnel.unit"),
+        )
+        far = rows[~inside]
+        axes.plot(
+            far["denominator"],
+            100 * far["rate"],
+            "D",
+            color=PALETTE[1],
+            markersize=6,
+            label=words.text("funnel.outside") if len(far) else "_",
+        )
+        for row in far.to_dict("records"):
+            axes.annotate(
+                name(row["unit"]), (row["denominator"], 100 * row["rate"]), textcoords="offset points", xytext=(6, 4)
+            )
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(NumberFormat(words))
+        axes.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+        axes.yaxis.set_major_formatter(NumberFormat(words))
+        axes.set_title(words.measure(measure, "unit"), pad=8)
+        axes.set_xlabel(words.text("funnel.size"))
+        axes.figure.legend(loc="outside lower left", ncols=3)
+    shown = rows.assign(
+        name=[name(unit) for unit in rows["unit"]], rate=100 * rows["rate"], low=100 * rows["lower_998"].clip(0, 1),
+        high=100 * rows["upper_998"].clip(0, 1), says=[words.text(f"funnel.says_{side + 1}") for side in rows["outside"]],
+    )  # fmt: skip
+    columns = [
+        Column("name", words.text("column.unit")), Column("denominator", words.text("funnel.size"), kind="number"),
+        Column("rate", words.measure(measure, "short"), kind="percent"), Column("low", words.text("answer.low"), kind="percent", reference=True),
+        Column("high", words.text("answer.high"), kind="percent", reference=True), Column("says", words.text("column.says")),
+    ]  # fmt: skip
+    about = words.lower(words.measure(measure))
+    return figure(
+        axes, words.text("caption.funnel", measure=about), words.text("alternative.funnel", measure=about), shown, columns, words,
+        kind="points", key="funnel",
+    )  # fmt: skip
+
+
+def mix(made: MixAdjusted, words: Words, name: Namer) -> Figure:
+    """Hours per case of each unit relative to all on the same activities (100), with interval; crude beside, in the numbers."""
+    rows = made.table.assign(
+        name=[name(unit) for unit in made.table["unit"]], ratio=100 * made.table["ratio"], low=100 * made.table["low"],
+        high=100 * made.table["high"], covered=100 * made.table["covered"],
+    ).sort_values("name", key=lambda names: names.map(words.sort_key), ignore_index=True)  # fmt: skip
+    axes = intervals(rows, "name", "ratio", "low", "high", words, words.text("mix.axis"), line=100.0)
+    columns = [
+        Column("name", words.text("column.unit")), Column("crude", words.text("mix.crude"), kind="number", decimals=2, reference=True),
+        Column("adjusted", words.text("mix.adjusted"), kind="number", decimals=2, reference=True),
+        Column("ratio", words.text("mix.ratio"), kind="number", decimals=0),
+        Column("low", words.text("answer.low"), kind="number", decimals=0, reference=True),
+        Column("high", words.text("answer.high"), kind="number", decimals=0, reference=True),
+    ]  # fmt: skip
+    return figure(
+        axes,
+        words.text("caption.mix"),
+        words.text("alternative.mix"),
+        rows,
+        columns,
+        words,
+        kind="intervals",
+        key="mix",
+    )
+
+
+def mix_sentences(made: MixAdjusted, words: Words, name: Namer) -> list[str]:
+    """Which units use more and fewer hours than all, the mix held still; or that chance may be all there is to it."""
+    said = []
+    for key, rows in (("more", made.table["low"] > 1), ("fewer", made.table["high"] < 1)):
+        if rows.any():
+            names = sorted((name(unit) for unit in made.table.loc[rows, "unit"]), key=words.sort_key)
+            said.append(words.text(f"verdict.compare.mix_{key}", units=words.listed(names)))
+    said = said or ([words.text("verdict.compare.overlap")] if made.table["low"].notna().all() else [])
+    return [*said, *in_words([one for one in made.warnings if one.key != "warning.mix.left_out"], words, name)]
+
+
+def mix_index(made: MixIndex, words: Words) -> Table:
+    """Productivity of the last year against the year before: crude, and with the mix of cases held still."""
+    row = made.table.iloc[-1]
+    names = ("crude_cases_per_hour_index", "mix_effect", "productivity_fisher", "productivity_tornqvist", "turnover")
+    rows = pd.DataFrame(
+        {"label": [words.text(f"mix.{name}") for name in names], "value": [100 * row[name] for name in names]}
+    )
+    columns = [
+        Column("label", words.text("column.measure")),
+        Column("value", words.text("mix.index"), kind="number", decimals=1),
+    ]
+    title = words.text(
+        "caption.mix_index", first=words.period(made.table.iloc[0]["period"]), last=words.period(row["period"])
+    )
+    return table(rows, columns, title, words, key="mix_index")
+
+
+def plan_months(made: StaffPlan, words: Words, place: str) -> Figure:
+    """Hours a month ahead: the middle course, and where eight in ten lie."""
+    data, axes = made.months, plots.new_axes(plots.HALF)
+    with mpl.rc_context(THEME):
+        days = list(data["period_start"])
+        axes.fill_between(days, data["hours_p10"], data["hours_p90"], color=PALETTE[0], alpha=0.18, linewidth=0)
+    axes = plots.series(
+        data,
+        "period_start",
+        "hours_p50",
+        words,
+        labels={"hours_p50": words.text("plan.middle")},
+        unit=words.text("unit.hours"),
+        ax=axes,
+    )
+    columns = [Column("period_start", words.text("column.month"), kind="month"), *(
+        Column(f"hours_{q}", words.text(f"plan.{q}"), kind="number", reference=q != "p50") for q in ("p10", "p50", "p90")
+    )]  # fmt: skip
+    return figure(
+        axes,
+        words.text("caption.plan_months"),
+        words.text("alternative.plan_months", place=place),
+        data,
+        columns,
+        words,
+        key="plan_months",
+    )
+
+
+def plan_table(made: StaffPlan, words: Words, activity: Namer) -> Table:
+    """Cases, hours and staff of the next year by activity; quantiles of a sum are not sums of quantiles."""
+    rows = made.table.assign(
+        label=[words.text("total.sum") if code == "*" else activity(code) for code in made.table["activity"]]
+    )
+    columns = [
+        Column("label", words.text("column.activity")),
+        Column("cases_p50", words.text("plan.cases"), kind="number"),
+    ]
+    for what, decimals in (("hours", 0), ("fte", 1)):
+        columns += [
+            Column(
+                f"{what}_{q}",
+                words.text(f"plan.{q}"),
+                kind="number",
+                decimals=decimals,
+                group=words.text(f"plan.{what}"),
+            )
+            for q in ("p10", "p50", "p90")
+        ]
+    return table(
+        rows, columns, words.text("caption.plan"), words, key="plan", total_row=True, note=words.text("plan.note")
+    )
+
+
+def ladder(made: StaffPlan, words: Words) -> Table:
+    """From gross to net hours of one FTE, step by step."""
+    rows = made.ladder.assign(label=[words.text(f"ladder.{step}") for step in made.ladder["step"]])
+    columns = [Column("label", words.text("ladder.step")), Column("hours", words.text("ladder.hours"), kind="number", decimals=1, signed=True),
+               Column("left", words.text("ladder.left"), kind="number", decimals=1)]  # fmt: skip
+    return table(rows, columns, words.text("caption.ladder"), words, key="ladder")
+
+
+def scenarios(rows: pd.DataFrame, words: Words, **about: str) -> Table:
+    """Staff needed under each scenario, how much more than the base, and how often the staff there is would not suffice."""
+    shown = rows.assign(label=[words.text(f"scenario.{name}", **about) for name in rows["scenario"]])
+    columns = [Column("label", words.text("scenario.title"))]
+    columns += [
+        Column(f"fte_{q}", words.text(f"plan.{q}"), kind="number", decimals=1, group=words.text("plan.fte"))
+        for q in ("p10", "p50", "p90")
+    ]
+    columns.append(Column("more", words.text("scenario.more"), kind="number", decimals=1, signed=True))
+    if rows["shortage"].notna().any():
+        columns.append(Column("shortage", words.text("scenario.shortage"), kind="percent"))
+    if rows["pay"].notna().any():
+        columns.append(Column("pay", words.text("scenario.pay"), kind="money", unit=words.money_unit()))
+    return table(shown, columns, words.text("caption.scenarios"), words, key="scenarios")
+
+
+def priority(made: Priority, words: Words, activity: Namer) -> Table:
+    """What each task gets of too few hours, what gives way, and what an hour more or less is worth (points per 100 hours)."""
+    rows = made.table.assign(
+        label=[activity(code) for code in made.table["activity"]], degree=100 * made.table["goal_degree"],
+        next_100=100 * made.table["next_hour"], cut_100=100 * made.table["cut_hour"],
+    )  # fmt: skip
+    columns = [
+        Column("label", words.text("column.activity")), Column("hours", words.text("column.hours"), kind="number"),
+        Column("cases", words.text("plan.cases"), kind="number"), Column("unmet", words.text("priority.unmet"), kind="number"),
+        Column("degree", words.text("priority.degree"), kind="percent"), Column("next_100", words.text("priority.next"), kind="number", decimals=2),
+        Column("cut_100", words.text("priority.cut"), kind="number", decimals=2),
+    ]  # fmt: skip
+    nothing = {
+        (row, column.name): "not_applicable" for column in columns for row in rows.index[rows[column.name].isna()]
+    }
+    return table(
+        rows,
+        columns,
+        words.text("caption.priority"),
+        words,
+        key="priority",
+        states=nothing,
+        note=words.text("priority.note"),
+    )
+
+
+def ahead(
+    made: StaffPlan, uncounted: float, fte: float | None, staffed: float | None, words: Words, left_out: Sequence[str]
+) -> list[str]:
+    """What the plan says, what it takes beside, how it would have done before, and its warnings."""
+    said = in_words(made.verdict, words, str)
+    if fte and staffed is not None:
+        left = {"fte": words.number(fte, 1), "staffed": words.number(staffed, 1)}
+        said.append(words.text("plan.uncounted", hours=words.number(uncounted), **left))
+    if made.backtest:
+        tried = {"origins": made.backtest.origins, "coverage": words.percent(100 * made.backtest.coverage_months)}
+        said.append(words.text("plan.backtest", **tried))
+    said += in_words(made.warnings, words, str)
+    return said + ([words.text("plan.left_out", names=words.listed(left_out))] if left_out else [])
+
+
+def priority_answer(made: Priority, words: Words) -> list[str]:
+    """How many points the hours reach, what is lacking, and what the next hours are worth."""
+    if not made.feasible:
+        return in_words(made.warnings, words, str)
+    hours = words.number(float(made.table["hours"].sum()))
+    points = {
+        "points": words.number(made.points, 1),
+        "possible": words.number(made.possible),
+        "worth": words.number(100 * made.shadow_price, 2),
+    }
+    return [words.text("priority.answer", hours=hours, short=words.number(made.short), **points)]
