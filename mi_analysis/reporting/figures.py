@@ -59,7 +59,7 @@ def figure(
     data, columns
         The numbers drawn, as for a table; columns of limits and targets have ``reference`` set.
     kind
-        ``line``, ``control``, ``bars``, ``stacked``, ``flow``, ``points``, ``heat`` or ``multiples``.
+        ``line``, ``control``, ``bars``, ``stacked``, ``flow``, ``points``, ``steps``, ``heat`` or ``multiples``.
 
     Raises
     ------
@@ -169,6 +169,9 @@ def describe(kind: str, data: pd.DataFrame, columns: Sequence[Column], words: Wo
     parts = [words.text(f"describe.{kind}", points=len(filled), series=_series(kind, filled, values, where))]
     if kind == "heat":
         parts.append(_pooled(filled, values, where, words))
+    elif kind == "steps":
+        rows = filled.to_dict("records")
+        parts += [", ".join(f"{_place(row, where, words)} {_shown(row[c.name], c, row, words)}" for row in rows for c in values) + "."]
     elif kind == "stacked":
         parts.append(_latest_parts(filled, values, where, words))
     else:

@@ -22,12 +22,13 @@ from mi_analysis.workbench.comparisons import Comparisons
 from mi_analysis.workbench.explanations import Explanations
 from mi_analysis.workbench.figures import fingerprint
 from mi_analysis.workbench.questions import Questions, register_of
+from mi_analysis.workbench.steps import Steps
 
 if TYPE_CHECKING:
     from mi_analysis.workbench.preparation import Prepared
 
 
-class Desk(OfActivity, Explanations, Questions, Comparisons, Accounts):
+class Desk(OfActivity, Explanations, Steps, Questions, Comparisons, Accounts):
     """Released figures about a unit (or the institution) as they stood after a period."""
 
     def whole(self) -> "Desk":

@@ -531,3 +531,22 @@ def test_what_units_write_is_not_for_the_public(inspections):
     public = replace(inspections, released=replace(inspections.released, audience="public"))
 
     assert public.explanations().empty
+
+
+# Steps
+
+
+def test_the_steps_of_overtime_and_of_hours_end_at_the_levels_that_the_deliveries_say(each):
+    for _, frame in (each.balance_steps(), each.hours_steps()):
+        level = 0.0
+        for _, value, stands in frame.itertuples(index=False):
+            assert not stands or level == pytest.approx(value) or level == 0.0
+            level = value if stands else level + value
+
+
+def test_hidden_parts_hide_the_steps(inspections):
+    hidden = inspections.released.values.assign(balance_paid=np.nan, attendance_hours=np.nan)
+    place = replace(inspections, released=replace(inspections.released, values=hidden))
+
+    assert [len(frame) for _, frame in (place.balance_steps(), place.hours_steps())] == [0, 0]
+    assert len(inspections.balance_steps()[1]) >= 5
