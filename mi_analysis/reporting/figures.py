@@ -171,7 +171,12 @@ def describe(kind: str, data: pd.DataFrame, columns: Sequence[Column], words: Wo
         parts.append(_pooled(filled, values, where, words))
     elif kind == "steps":
         rows = filled.to_dict("records")
-        parts += [", ".join(f"{_place(row, where, words)} {_shown(row[c.name], c, row, words)}" for row in rows for c in values) + "."]
+        parts += [
+            ", ".join(
+                f"{_place(row, where, words)} {_shown(row[c.name], c, row, words)}" for row in rows for c in values
+            )
+            + "."
+        ]
     elif kind == "stacked":
         parts.append(_latest_parts(filled, values, where, words))
     else:

@@ -3,7 +3,7 @@
 Frames and their states come from the desk (`mi_analysis.workbench`); nothing is computed here.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -39,7 +39,8 @@ def by_measure(frame: pd.DataFrame, states: Cells, title: str, words: Words, *, 
         change = f"{name}_change" if f"{name}_change" in frame else ""
         kind = ("points" if measures[name].unit == "pct" else "percent") if change else ""
         group = groups[name] if grouped else ""
-        columns.append(measure_column(name, words, change=change, change_kind=kind, group=group))
+        mark = f"{name}_mark" if f"{name}_mark" in frame else ""
+        columns.append(measure_column(name, words, change=change, change_kind=kind, group=group, mark=mark))
     return table(
         frame,
         columns,
@@ -122,6 +123,14 @@ def explanations(frame: pd.DataFrame, words: Words, *domains: str) -> Table | No
     columns = [Column(name, words.text(f"explain.{name}")) for name in ("figure", "why", "text", "role", "date")]
     key, title = "-".join(("explanations", *domains)), words.text("caption.comments")
     return table(shown, columns, title, words, key=key, verdict=said)
+
+
+def definitions(names: Iterable[str], words: Words) -> Table:
+    """How measures are counted, for those that have it in words."""
+    known = [name for name in dict.fromkeys(names) if words.has(f"definition.{name}")]
+    frame = pd.DataFrame({"measure": known, "definition": [words.text(f"definition.{name}") for name in known]})
+    columns = [Column("measure", kind="measure"), Column("definition")]
+    return table(frame, columns, words.text("caption.definitions"), words, key="definitions")
 
 
 def month_column(words: Words) -> Column:

@@ -26,7 +26,10 @@ def steps_figure(frame: pd.DataFrame, title: str, alternative: str, words: Words
     if not len(frame):
         return None
     data = frame.assign(step=[words.text(f"steps.{step}") for step in frame["step"]])
-    columns = [Column("step", words.text("column.step")), Column("value", words.text("column.hours"), kind="number", decimals=1)]
+    columns = [
+        Column("step", words.text("column.step")),
+        Column("value", words.text("column.hours"), kind="number", decimals=1),
+    ]
     return figure(drawn(data, words), title, alternative, data, columns, words, kind="steps", key=key)
 
 
@@ -47,7 +50,7 @@ def drawn(data: pd.DataFrame, words: Words) -> Axes:
         ends = np.maximum(starts, np.array(starts) + values)
         room = max(np.abs(ends).max(), 1) * 0.015
         for place, value, end, level_itself in zip(places, values, ends, stands, strict=True):
-            ax.text(end + room, place, words.number(value, 1, signed=not level_itself), va="center", color=SOFT)
+            ax.text(float(end + room), float(place), words.number(value, 1, signed=not level_itself), va="center", color=SOFT)
         ax.set_yticks(places, list(data["step"]))
         ax.set_xticks([])
         ax.set_xlim(right=max(ends.max(), 1) * 1.2)

@@ -71,6 +71,8 @@ class Column:
         A column of the frame that is true where the row is income: its deviation is merindtægt/mindreindtægt.
     reference
         A limit or target: in the table, not in a figure's description.
+    mark
+        Another column of the frame: tone and word, printed small under the value with the tone's symbol.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Column:
     signed: bool = False
     income: str = ""
     reference: bool = False
+    mark: str = ""
 
     def __post_init__(self) -> None:
         known = TEXTS + NUMBERS + TIMES
@@ -310,7 +313,15 @@ def _cell(record: Mapping[str, Any], states: Mapping[str, str], column: Column, 
     if column.change and not states[column.change]:
         change = _change(column)
         html += f' <span class="change">{escape(cell_text(record[column.change], change, record, words))}</span>'
+    if column.mark and record[column.mark]:
+        tone, said = record[column.mark]
+        html += f' <span class="word">{_with_symbol(tone, said, words)}</span>'
     return html
+
+
+def _with_symbol(tone: str, text: str, words: Words) -> str:
+    mark = escape(words.text(f"symbol.{tone}"))
+    return f'<span class="mark {tone}" aria-hidden="true">{mark}</span> {escape(text)}'
 
 
 def _shown(value: Any, column: Column, record: Mapping[str, Any], words: Words) -> str:
@@ -320,9 +331,8 @@ def _shown(value: Any, column: Column, record: Mapping[str, Any], words: Words) 
     if column.kind == "measure":
         return text + _unit_beside(words.measure(value), words.measure(value, "unit"))
     if column.kind == "status":
-        tone = TONE_OF_STATUS.get(str(value), "none")
-        mark = escape(words.text(f"symbol.{tone}"))
-        return f'<span class="status"><span class="mark {tone}" aria-hidden="true">{mark}</span> {text}</span>'
+        own = cell_text(value, column, record, words)
+        return f'<span class="status">{_with_symbol(TONE_OF_STATUS.get(str(value), "none"), own, words)}</span>'
     return text
 
 

@@ -1,5 +1,6 @@
 """What the figures rest on: deliveries, amounts, control totals, findings, what found no partner, what is hidden."""
 
+import hashlib
 from datetime import date
 
 import pandas as pd
@@ -146,6 +147,7 @@ class Accounts(Figures):
                 "source": labels.get(source, source), "owner": owner, "files": len(own), "status": status,
                 "extracted_at": own["extracted_at"].dropna().max() if len(own) else None,
                 "mapped": 100 * (own["mapped_share"].fillna(0) * own["placed"]).sum() / placed if placed else None,
+                "fingerprint": hashlib.sha256("".join(own["fingerprint"]).encode()).hexdigest()[:12] if len(own) else None,
                 **{name: own[name].sum() if len(own) else 0 for name in ("read", "used", "quarantined", "dropped")},
             })  # fmt: skip
         return pd.DataFrame(rows)

@@ -1,7 +1,10 @@
 """Figures that need an explanation, and the explanations that were given."""
 
+from dataclasses import replace
+
 import pandas as pd
 
+from mi_analysis.reporting.tables import TONE_OF_STATUS
 from mi_analysis.reporting.wording import Words
 from mi_analysis.workbench.summaries import KEY_FIGURES, NO_SIGNAL, Summaries
 
@@ -38,6 +41,29 @@ class Explanations(Summaries):
         if self.released.audience == "public":
             rows = []  # what units write is not for the public, so nothing is said to be missing either
         return pd.DataFrame(rows, columns=EXPLANATION).merge(self.given(), on="measure", how="left")
+
+    def marked(self, units: pd.DataFrame, language: str = "da") -> pd.DataFrame:
+        """The frame of `units_table` with a column ``<measure>_mark`` each: tone and word, null where nothing is to be said."""
+        words, names = self.words(language), [name for name in units.columns if name in self.catalogue]
+        places = [replace(self, unit=code) for code in units["code"]]
+        marks = {f"{name}_mark": [place._mark(name, words) for place in places] for name in names}
+        return units.assign(**{name: pd.Series(found, dtype=object) for name, found in marks.items()})
+
+    def _mark(self, name: str, words: Words) -> tuple[str, str] | None:
+        if name == "deviation_pct":
+            deviation, _ = self.value("deviation", window="ytd")
+            large = abs(deviation or 0) > self.deviation_limit()
+            return ("attention", words.lower(words.deviation_word(deviation))) if large else None
+        if name == "goal_degree":
+            found = set(self.goals()["status"])
+            worst = next((status for status in ("not_met", "partly", "met") if status in found), "")
+            return (TONE_OF_STATUS[worst], words.lower(words.text(f"status.{worst}"))) if worst else None
+        signal = self.signal(name) if "month" in self.catalogue[name].windows else "none"
+        if signal in NO_SIGNAL:
+            return None
+        better = {"higher": "up", "lower": "down"}.get(self.catalogue[name].direction, "-")
+        tone = "good" if signal.endswith(better) else "attention"
+        return tone, words.lower(words.text(f"signal.{signal}"))
 
     def _figures_to_explain(self, words: Words) -> list[tuple[str, str]]:
         """Measures with why, in words."""

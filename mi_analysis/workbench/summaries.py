@@ -283,7 +283,7 @@ class Summaries(Figures):
         return Sentence("verdict.budget.forecast", {"value_amount": forecast, "budget_amount": budget, "also": also})
 
     def units_table(self, names: Sequence[str] = ()) -> tuple[pd.DataFrame, States]:
-        """Units of the lowest level, in order of name, then the institution: a column per measure, year to date."""
+        """Units of the lowest level, in order of name, then the institution: a column per measure, year to date; last its code."""
         windows = {
             name: self.window_of(name, "ytd")
             for name in names or map(self.in_units_table, (*UNIT_FIGURES, *self.own()))
@@ -300,8 +300,9 @@ class Summaries(Figures):
         for unit in [*sorted(leaves, key=lambda unit: self.words().sort_key(self.unit_label(unit))), self.root]:
             cells = {name: self.value(name, unit=unit, window=windows[name]) for name in names}
             states |= {(len(rows), name): state for name, (_, state) in cells.items() if state != "value"}
-            rows.append({"unit": self.unit_label(unit), **{name: value for name, (value, _) in cells.items()}})
-        return pd.DataFrame(rows, columns=["unit", *names]), states
+            shown = {name: value for name, (value, _) in cells.items()}
+            rows.append({"unit": self.unit_label(unit), **shown, "code": unit})
+        return pd.DataFrame(rows, columns=["unit", *names, "code"]), states
 
     def largest_deviations(self, count: int = 10) -> pd.DataFrame:
         """Units with the largest deviation from budget to date, largest first, either way."""

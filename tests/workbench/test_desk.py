@@ -550,3 +550,22 @@ def test_hidden_parts_hide_the_steps(inspections):
 
     assert [len(frame) for _, frame in (place.balance_steps(), place.hours_steps())] == [0, 0]
     assert len(inspections.balance_steps()[1]) >= 5
+
+
+def test_units_are_marked_where_a_word_is_called_for(inspections):
+    whole = inspections.whole()
+    frame, _ = whole.units_table(["deviation_pct", "goal_degree", "closed"])
+
+    marked = whole.marked(frame).set_index("code")
+
+    for code, row in marked.iterrows():
+        place = replace(inspections, unit=code)
+        signal = place.signal("closed")
+        silent = signal in ("none", "too_short", "hidden")
+        assert (row["closed_mark"] is None) == silent
+        assert silent or row["closed_mark"][1] == Words("da").text(f"signal.{signal}").lower()
+        large = abs(place.value("deviation", window="ytd")[0]) > place.deviation_limit()
+        assert (row["deviation_pct_mark"] is not None) == large
+    worst = {("bad", "ikke opfyldt"), ("attention", "delvist opfyldt"), ("good", "opfyldt"), None}
+    assert set(marked["goal_degree_mark"]) <= worst
+    assert marked["goal_degree_mark"].notna().any()
