@@ -553,10 +553,9 @@ def test_hidden_parts_hide_the_steps(inspections):
 
 
 def test_units_are_marked_where_a_word_is_called_for(inspections):
-    whole = inspections.whole()
-    frame, _ = whole.units_table(["deviation_pct", "goal_degree", "closed"])
+    frame, _ = inspections.units_table(["deviation_pct", "goal_degree", "closed"])
 
-    marked = whole.marked(frame).set_index("code")
+    marked = inspections.marked(frame).set_index("code")
 
     for code, row in marked.iterrows():
         place = replace(inspections, unit=code)
