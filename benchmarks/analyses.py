@@ -41,4 +41,6 @@ if __name__ == "__main__":
     for units, months in ((200, 60), (12, 36), (29, 36)):
         seconds, found = measured(units, months)
         draws = found.bootstrap.draws if found.bootstrap else 0
-        print(f"{units} units x {months} months: {seconds:.2f} CPU s; {draws} bootstrap draws; {len(found.warnings)} warnings")
+        print(
+            f"{units} units x {months} months: {seconds:.2f} CPU s; {draws} bootstrap draws; {len(found.warnings)} warnings"
+        )

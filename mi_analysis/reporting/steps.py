@@ -50,7 +50,13 @@ def drawn(data: pd.DataFrame, words: Words) -> Axes:
         ends = np.maximum(starts, np.array(starts) + values)
         room = max(np.abs(ends).max(), 1) * 0.015
         for place, value, end, level_itself in zip(places, values, ends, stands, strict=True):
-            ax.text(float(end + room), float(place), words.number(value, 1, signed=not level_itself), va="center", color=SOFT)
+            ax.text(
+                float(end + room),
+                float(place),
+                words.number(value, 1, signed=not level_itself),
+                va="center",
+                color=SOFT,
+            )
         ax.set_yticks(places, list(data["step"]))
         ax.set_xticks([])
         ax.set_xlim(right=max(ends.max(), 1) * 1.2)

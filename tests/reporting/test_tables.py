@@ -162,9 +162,13 @@ def test_a_table_names_every_column_it_lacks() -> None:
 
 
 def test_a_mark_is_a_symbol_with_a_word_under_the_value() -> None:
-    frame = pd.DataFrame({"unit": ["Øst", "Vest"], "closed": [1.0, 2.0], "closed_mark": [("attention", "lavere niveau"), None]})
+    frame = pd.DataFrame(
+        {"unit": ["Øst", "Vest"], "closed": [1.0, 2.0], "closed_mark": [("attention", "lavere niveau"), None]}
+    )
 
-    html = table(frame, [Column("unit"), Column("closed", kind="number", mark="closed_mark")], "Sager", Words("da")).html
+    html = table(
+        frame, [Column("unit"), Column("closed", kind="number", mark="closed_mark")], "Sager", Words("da")
+    ).html
 
     marked = '1 <span class="word"><span class="mark attention" aria-hidden="true">▲</span> lavere niveau</span></td>'
     assert marked in html
