@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import click
 import nbformat
@@ -16,6 +17,8 @@ from mi_analysis.model.deliveries import check_profiles, read
 from mi_analysis.model.schema import STORED, TABLES
 from mi_analysis.parameters import Institution
 from mi_analysis.reporting import export
+from mi_analysis.run_file import RunFile
+from mi_analysis.yaml_text import Record
 
 PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "outputs/README.md", "benchmarks/README.md", "docs/*.md")
 
@@ -62,6 +65,36 @@ def test_every_option_and_every_verb_says_what_it_does():
     assert [
         name for name, verb in cli.commands.items() if not verb.help or "Example:  mi " not in (verb.epilog or "")
     ] == []
+
+
+def records(kind, seen=None):
+    """A record and every record that stands in its fields."""
+    seen = seen if seen is not None else {}
+    if kind.__name__ not in seen:
+        seen[kind.__name__] = kind
+        for field in kind.model_fields.values():
+            for part in parts_of(field.annotation):
+                records(part, seen)
+    return seen.values()
+
+
+def parts_of(annotation):
+    if isinstance(annotation, type) and issubclass(annotation, Record):
+        yield annotation
+    for part in get_args(annotation):
+        yield from parts_of(part)
+
+
+@pytest.mark.parametrize("kind", [Institution, RunFile])
+def test_every_name_that_a_parameter_file_takes_is_documented(project, kind):
+    text = (project / "docs" / "parameters.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"[`.]([a-z_]+)`", text)) | {"da", "en", "level", "last", "grain"}
+
+    missing = [
+        f"{record.__name__}.{name}" for record in records(kind) for name in record.model_fields if name not in told
+    ]
+
+    assert missing == []
 
 
 def test_every_link_between_pages_leads_somewhere(project):
