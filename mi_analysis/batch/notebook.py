@@ -8,6 +8,7 @@ import ast
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,3 +138,48 @@ def cast(value: str | list[str], kind: str) -> Any:
             pass
     meant = decimal_text(value) if kind == "float" else None
     raise ValueError(f'{KINDS[kind]}; "{value}" is not.', f"Write {meant}." if meant else "")
+
+
+# --- what it imports -----------------------------------------------------------------------------------------------
+
+CHANGES_IMPORTS = re.compile(r"environ|putenv|sys\.path|chdir|meta_path|^\s*%(cd|env|set_env)\b", re.MULTILINE)
+
+
+def imports(notebook: Any) -> list[str]:
+    """What an open notebook imports, in its order, as ``module`` or ``module:attribute``.
+
+    Attributes of imported modules too, since many are loaded when asked for. Looks no further than the
+    first cell that changes where or how imports are done.
+    """
+    found: dict[str, None] = {}
+    aliases: dict[str, str] = {}
+    for cell in notebook.cells:
+        if cell.cell_type != "code" or cell.source.lstrip().startswith("%%"):
+            continue
+        if CHANGES_IMPORTS.search(cell.source):
+            break
+        try:
+            tree = ast.parse(re.sub(r"^(\s*)[%!].*", r"\1pass", cell.source, flags=re.MULTILINE))
+        except SyntaxError:
+            continue
+        for node in _at_once(tree.body):
+            if isinstance(node, ast.Import):
+                for name in node.names:
+                    bound = name.name if name.asname else name.name.partition(".")[0]
+                    found[name.name], aliases[name.asname or bound] = None, bound
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                for name in node.names:
+                    found[f"{node.module}:{name.name}"] = None
+                    aliases[name.asname or name.name] = f"{node.module}.{name.name}"
+        for each in ast.walk(tree):
+            if isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name) and each.value.id in aliases:
+                found[f"{aliases[each.value.id]}:{each.attr}"] = None
+    return list(found)
+
+
+def _at_once(statements: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements that are run when the cell is, whatever the circumstances."""
+    for statement in statements:
+        yield statement
+        if isinstance(statement, (ast.Try, ast.With)):
+            yield from _at_once(statement.body)
