@@ -25,7 +25,6 @@ from mi_analysis.parameters import Problem, WrongUse
 from mi_analysis.reporting import pdf
 
 SAME_FAILURES = 3
-DEFAULT_WORKERS = 2
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,8 @@ class Options:
     only: dict[str, list[str]] = field(default_factory=dict)
     retry: bool = False
     force: bool = False
-    workers: int = 0  # 0: two, or as many as there are cores
-    engine: str = ""
+    workers: int = 0  # 0: as many as there are cores
+    engine: str = "mi"
     time_limit: int = 900
 
 
@@ -115,7 +114,7 @@ class _Run:
     ) -> None:
         self.plan, self.prepared, self.options, self.screen = plan, prepared, options, screen
         self.make_slice, self.executor = make_slice, executor
-        self.workers = options.workers or min(DEFAULT_WORKERS, cores())
+        self.workers = options.workers or cores()
         self.records: dict[str, Record] = {}
         stops = any(remark["severity"] == "stop" for remark in index.remarks(prepared))
         self.outcome = Outcome(reservations=bool(prepared.stopped) or stops)
@@ -145,7 +144,7 @@ class _Run:
         return {
             "institution": self.plan.institution, "run": self.plan.run, "run_file": record.digest(run.model_dump()),
             "package": package_version(), "model": self.prepared.fingerprint, "language": run.language,
-            "audience": run.audience, "structure": self.prepared.institution.structure, "formats": run.formats, "engine": self.options.engine or "papermill",
+            "audience": run.audience, "structure": self.prepared.institution.structure, "formats": run.formats, "engine": self.options.engine,
             "workers": self.workers, "again": self.screen.again, "notes": list(self.plan.notes), "left_out": list(self.plan.left_out),
             "machine": {"python": platform.python_version(), "system": platform.platform(), "cores": cores()},
             "deliveries": record.digest(sorted((item.file, item.fingerprint) for item in self.prepared.audit.received)),

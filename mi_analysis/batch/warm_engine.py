@@ -117,7 +117,7 @@ def _kernel_app(wire: Wire) -> Any:
     from ipykernel.kernelapp import IPKernelApp
     from traitlets import Any as AnyTrait
 
-    session = Session(key=b"")
+    session = Session(key=b"mi")
     shell, iopub = (SimpleNamespace(send_multipart=partial(wire.send, name)) for name in ("shell", "iopub"))
 
     class Publisher(IOPubThread):  # in place of the thread that sends: sends at once
@@ -238,7 +238,7 @@ from papermill.log import logger  # noqa: E402
 
 from mi_analysis.batch.notebook import imports  # noqa: E402
 
-kernels: dict[int, float] = {}  # with the CPU seconds each had used when last seen; who counts them takes them out
+kernels: dict[int, tuple[float, int]] = {}  # CPU seconds and bytes of memory of each, when last seen
 _leases: dict[Path, Connection] = {}
 
 
@@ -294,9 +294,7 @@ def _forked(names: list[str], patience: float) -> type:
             lease = _leases.get(address) or _dial(address)
         except OSError:
             address.unlink(missing_ok=True)
-            with socket.socket(socket.AF_UNIX) as listener:
-                listener.bind(str(address))
-                listener.listen(128)
+            with socket.create_server(str(address), family=socket.AF_UNIX, backlog=128) as listener:
                 told, quiet = json.dumps([listener.fileno(), names]), subprocess.DEVNULL
                 subprocess.run([*COMMAND, told], pass_fds=[listener.fileno()], stdin=quiet, stdout=quiet)
             lease = _dial(address)
@@ -305,7 +303,7 @@ def _forked(names: list[str], patience: float) -> type:
         connection = _dial(address, {"environment": environment, "folder": place})
     if not connection.poll(patience):
         raise TimeoutError(f"nothing was ready after {patience:.0f} s")
-    kernels[process := int(connection.recv()[1][0])] = 0.0
+    kernels[process := int(connection.recv()[1][0])] = 0.0, 0
     return type("Own", (_Kernel,), {"wire": Wire(connection), "process": process})
 
 
@@ -325,9 +323,10 @@ class _Kernel(KernelManager, KernelClient):
     iopub_channel: Any = None
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(session=Session(key=b""), **options)
+        super().__init__(session=Session(key=b"mi"), **options)
         self.arrived: dict[str, deque[Any]] = {"shell": deque(), "iopub": deque()}
         self.waiting: set[asyncio.Future[None]] = set()
+        self.number = self.wire.connection.fileno()
         self.shell_channel = SimpleNamespace(send=self._send, get_msg=partial(self._message, "shell"))
         self.iopub_channel = SimpleNamespace(get_msg=partial(self._message, "iopub"))
 
@@ -341,7 +340,8 @@ class _Kernel(KernelManager, KernelClient):
 
     def is_alive(self) -> bool:
         with contextlib.suppress(psutil.Error):
-            kernels[self.process] = sum(psutil.Process(self.process).cpu_times()[:4])
+            kernel = psutil.Process(self.process)
+            kernels[self.process] = sum(kernel.cpu_times()[:4]), kernel.memory_info().rss
             return not self.ended
         return False
 
@@ -357,6 +357,8 @@ class _Kernel(KernelManager, KernelClient):
     def cleanup_resources(self, restart: bool = False) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process, signal.SIGKILL)
+        self.ended = True
+        asyncio.get_running_loop().remove_reader(self.number)  # the next connection may get the same number
         self.wire.connection.close()
 
     def _send(self, message: dict[str, Any]) -> None:
@@ -374,15 +376,15 @@ class _Kernel(KernelManager, KernelClient):
         loop = asyncio.get_running_loop()
         self.waiting.add(arrival := loop.create_future())
         if not self.ended:
-            loop.add_reader(self.wire.connection.fileno(), self._read, loop)
+            loop.add_reader(self.number, self._read, loop)
         try:
             await asyncio.wait_for(arrival, timeout)
         except TimeoutError:
             return False
         finally:
             self.waiting.discard(arrival)
-            if not self.waiting:
-                loop.remove_reader(self.wire.connection.fileno())
+            if not self.waiting and not self.ended and not loop.is_closed():
+                loop.remove_reader(self.number)
         return True
 
     def _read(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -392,7 +394,7 @@ class _Kernel(KernelManager, KernelClient):
             self.arrived[name].append(message)
         except (EOFError, OSError):
             self.ended = True
-            loop.remove_reader(self.wire.connection.fileno())
+            loop.remove_reader(self.number)
         for arrival in self.waiting:
             if not arrival.done():
                 arrival.set_result(None)

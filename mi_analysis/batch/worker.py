@@ -26,9 +26,11 @@ import nbformat
 import papermill
 import psutil
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill.engines import papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
+from mi_analysis.batch import warm_engine
 from mi_analysis.batch.record import now, write_whole
 from mi_analysis.reporting import export, pdf, workbook
 from mi_analysis.reporting.wording import Words
@@ -40,6 +42,7 @@ ONE_THREAD = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
+ENVIRONMENT = dict.fromkeys(ONE_THREAD, "1") | {"PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 HEADLINE = ("goal_degree", "deviation")
 """Measures that the index shows for each report."""
 NO_SIGNAL = (None, "none", "too_short", "hidden", "rolling")
@@ -47,6 +50,11 @@ KERNEL = "python3"
 LONGEST_MESSAGE, LONGEST_SAID = 300, 20_000
 LONGEST_SOCKET = 95  # bytes of the path; systems allow 104 to 108 with the number that is added
 SAMPLE_SECONDS = 0.25  # how often the memory of a report is looked at
+MOST_SAID = 500_000_000  # bytes this process may grow by while a notebook is run: its outputs are held here
+OWN = "papermill"
+"""Name of papermill's own engine."""
+papermill_engines.register("mi", warm_engine.Engine)
+_one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,7 @@ class Work:
     formats: tuple[str, ...]
     expected: dict[str, str]  # unit, period, data: what the report must say it was made from
     about: dict[str, Any]  # see `about.about_report`
-    engine: str = ""
+    engine: str = "mi"
     time_limit: int = 600
 
 
@@ -87,9 +95,8 @@ class NotMade(Exception):
 
 def start() -> None:
     """Prepare a worker process: one thread for linear algebra, no interrupts, never outlives the run."""
-    os.environ.update(dict.fromkeys(ONE_THREAD, "1"), PYTHONHASHSEED="0", PYDEVD_DISABLE_FILE_VALIDATION="1")
-    for name in ("papermill", "weasyprint"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    for name, level in (("papermill", logging.WARNING), ("weasyprint", logging.ERROR)):
+        logging.getLogger(name).setLevel(level)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
     if parent is not None:
@@ -108,10 +115,11 @@ def _end_with(sentinel: int) -> None:
 def make(work: Work) -> Result:
     """Make one report. Never raises: what goes wrong is in the result, in full in the log."""
     begun, used, lines = time.monotonic(), _Used(), [f"{now()} {work.key} from {work.notebook.name}"]
+    os.environ.update(ENVIRONMENT)
     outputs: list[dict[str, Any]] = []
     headline: dict[str, Any] = {}
     message = cause = ""
-    with used, _captured(lines):
+    with _one_at_a_time, used, _captured(lines):
         try:
             executed = _execute(work)
             _check(executed, work)
@@ -120,6 +128,8 @@ def make(work: Work) -> Result:
             outputs = _put_in_place(work, _exported(executed, work, headline.get("moved")))
         except Exception as error:
             message, cause = explain(error, work.time_limit)
+            if used.said_too_much:
+                message, cause = f"its outputs grew past {MOST_SAID // 1_000_000} MB and it was stopped.", "output"
             lines += [message, plain_text(traceback.format_exc())]
     seconds = round(time.monotonic() - begun, 2)
     lines.append(f"{now()} {'failed' if message else 'made'} in {seconds} s, CPU {used.cpu} s, memory {used.memory} MB")
@@ -158,7 +168,7 @@ def _execute(work: Work) -> nbformat.NotebookNode:
             nbformat.read(work.notebook, as_version=4),
             None,
             given,
-            engine_name=work.engine or None,
+            engine_name=None if work.engine == OWN else work.engine,
             kernel_name=KERNEL,
             request_save_on_cell_execute=False,
             progress_bar=False,
@@ -320,12 +330,13 @@ def _put_in_place(work: Work, contents: dict[str, bytes]) -> list[dict[str, Any]
 
 
 class _Used:
-    """CPU seconds and the largest memory of this process's children while a report is made."""
+    """CPU seconds and the largest memory of a report's processes; ends a kernel that says more than can be kept."""
 
     def __enter__(self) -> "_Used":
-        self.cpu = self.memory = 0.0
+        self.cpu, self.memory, self.said_too_much = 0.0, 0.0, False
         self._me, self._ended = psutil.Process(), threading.Event()
-        self._before = self._seconds()
+        warm_engine.kernels.clear()
+        self._before, self._size = self._seconds(), self._me.memory_info().rss
         self._watch = threading.Thread(target=self._sample, daemon=True)
         self._watch.start()
         return self
@@ -334,16 +345,30 @@ class _Used:
         self._ended.set()
         self._watch.join()
         self.cpu = round(self._seconds() - self._before, 2)
+        self.memory = max(self.memory, *(round(bytes_ / 1e6, 1) for _, bytes_ in warm_engine.kernels.values()), 0)
 
     def _seconds(self) -> float:
-        return sum(self._me.cpu_times()[:4])
+        return sum(self._me.cpu_times()[:4]) + sum(cpu for cpu, _ in warm_engine.kernels.values())
 
     def _sample(self) -> None:
         while not self._ended.wait(SAMPLE_SECONDS):
             total = 0
-            for child in self._me.children(recursive=True):
-                try:
-                    total += child.memory_info().rss
-                except psutil.Error:
-                    continue
+            for one in self._kernels():
+                with contextlib.suppress(psutil.Error):
+                    total += one.memory_info().rss
             self.memory = max(self.memory, round(total / 1e6, 1))
+            if self._me.memory_info().rss - self._size > MOST_SAID:
+                self.said_too_much = True
+                for one in self._kernels():
+                    with contextlib.suppress(psutil.Error):
+                        one.kill()
+
+    def _kernels(self) -> list[psutil.Process]:
+        """Kernels at work and what they started: children of this process, or forked by another."""
+        found = self._me.children(recursive=True)
+        for number in list(warm_engine.kernels):
+            with contextlib.suppress(psutil.Error):
+                one = psutil.Process(number)
+                found += [one, *one.children(recursive=True)]
+                warm_engine.kernels[number] = sum(one.cpu_times()[:4]), one.memory_info().rss
+        return found

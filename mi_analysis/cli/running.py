@@ -49,8 +49,10 @@ def plan(runfile: Path, only: tuple[str, ...], deliveries: Path | None, out: Pat
 @click.option("--retry", is_flag=True, help="Only what failed or is missing.")
 @click.option("--force", is_flag=True, help="Make everything anew, as a new version.")
 @click.option("--strict", is_flag=True, help="Start nothing when a delivery breaches what was agreed.")
-@click.option("--workers", type=click.IntRange(1, 256), help="Reports at a time; 2, or as many as there are cores.")
-@click.option("--engine", default="papermill", show_default=True, help="papermill engine that runs the notebooks.")
+@click.option("--workers", type=click.IntRange(1, 256), help="Reports at a time; else as many as there are cores.")
+@click.option(
+    "--engine", default="mi", show_default=True, help="Papermill engine that runs the notebooks; papermill is its own."
+)
 @click.option("--json", "as_json", is_flag=True, help="One event a line, as JSON.")
 @deliveries_option
 @out_option
@@ -88,8 +90,7 @@ def run(
             planned, prepared, outputs = opened(runfile, deliveries, out)
         if strict and (found := breaches(prepared)):
             refuse(found)
-        own_engine = "" if engine == "papermill" else engine
-        options = Options(chosen_only(only, planned), retry, force, workers or 0, own_engine)
+        options = Options(chosen_only(only, planned), retry, force, workers or 0, engine)
         outcome = make(planned, prepared, outputs, options, screen)
     raise SystemExit(outcome.exit_status)
 

@@ -174,7 +174,16 @@ def test_a_notebook_that_behaves_badly_is_contained_and_named(project, cell, lim
     about = {"language": "da", "title": "t", "subtitle": "", "stamp": {}, "own": True}
     expected = {"unit": "07", "period": "2025-03"}
     work = worker.Work(
-        "07/n", path, {"unit": "07"}, str(project.root / "own"), "x", place, ("html",), expected, about, "", limit
+        "07/n",
+        path,
+        {"unit": "07"},
+        str(project.root / "own"),
+        "x",
+        place,
+        ("html",),
+        expected,
+        about,
+        time_limit=limit,
     )
 
     result = worker.make(work)
