@@ -15,7 +15,7 @@ state                   running | complete | incomplete (some report failed, or 
 package, model          version and hash of the code; fingerprint of the institution's model
 deliveries, settings    fingerprints of the files as received, and of the institution's file
 language, audience      of the whole run; formats likewise
-engine, workers         papermill engine, number of worker processes
+engine, workers         papermill engine, number of worker processes; executor: ``processes`` or an address
 started_at, ended_at    ISO times; machine: python, system, cores
 remarks                 findings on the deliveries: [{file, key, severity, values}]
 jobs                    key (folder/name) -> job
@@ -25,7 +25,7 @@ job: notebook, unit, activity, period, title
 job: identity, parts    hash of parts; parts: notebook, parameters, data, package, run
 job: parameters         name -> {value, origin}
 job: made_in            version in which the report was made
-job: seconds, cpu_seconds, memory_mb
+job: seconds, cpu_seconds, memory_mb   of making it: wall, CPU of worker and kernel, largest memory of its kernel
 job: outputs            [{file, bytes, sha256}], relative to the version's folder
 job: message, cause     of a failure: a sentence; a short text that is equal for equal failures
 job: headline           measure -> value, and ``message``: what the index shows

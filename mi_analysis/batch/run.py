@@ -9,15 +9,16 @@ import platform
 import shutil
 from collections import Counter, deque
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import asdict, dataclass, field
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from mi_analysis.batch import about, comments, index, record, worker
+from mi_analysis.batch.executors import PROCESSES, processes
 from mi_analysis.batch.plan import Plan
 from mi_analysis.batch.record import Edition, Record, Task, locked, package_version
 from mi_analysis.batch.screen import Outcome, Screen, cores
@@ -37,6 +38,7 @@ class Options:
     workers: int = 0  # 0: as many as there are cores
     engine: str = "mi"
     time_limit: int = 900
+    executor: str = PROCESSES
 
 
 class Slices:
@@ -54,14 +56,6 @@ class Slices:
             folder.mkdir(parents=True)
             self.made[key] = (folder, self.prepared.slice(folder, unit, activity, period))
         return self.made[key]
-
-
-def processes(workers: int) -> Executor:
-    """Worker processes on this machine."""
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=worker.start)
-    for _ in range(workers):
-        pool.submit(worker.warm)  # all processes load what they need while the first report is made
-    return pool
 
 
 def run(
@@ -144,7 +138,7 @@ class _Run:
         return {
             "institution": self.plan.institution, "run": self.plan.run, "run_file": record.digest(run.model_dump()),
             "package": package_version(), "model": self.prepared.fingerprint, "language": run.language,
-            "audience": run.audience, "structure": self.prepared.institution.structure, "formats": run.formats, "engine": self.options.engine,
+            "audience": run.audience, "structure": self.prepared.institution.structure, "formats": run.formats, "engine": self.options.engine, "executor": self.options.executor,
             "workers": self.workers, "again": self.screen.again, "notes": list(self.plan.notes), "left_out": list(self.plan.left_out),
             "machine": {"python": platform.python_version(), "system": platform.platform(), "cores": cores()},
             "deliveries": record.digest(sorted((item.file, item.fingerprint) for item in self.prepared.audit.received)),
@@ -184,6 +178,10 @@ class _Run:
                         pool.shutdown(wait=False, cancel_futures=True)
                         pool = self.executor(self.workers)
                         break
+                    except Exception as error:  # a worker says what goes wrong; this is the way there and back
+                        message, cause = worker.explain(error, self.options.time_limit)
+                        result = worker.Result(task.job.key, "failed", 0, 0, 0, message=message, cause=cause)
+                        self._finished(task, result)
             pool.shutdown()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)

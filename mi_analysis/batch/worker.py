@@ -31,7 +31,7 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from mi_analysis.batch import warm_engine
-from mi_analysis.batch.record import now, write_whole
+from mi_analysis.batch.record import now, package_version, write_whole
 from mi_analysis.reporting import export, pdf, workbook
 from mi_analysis.reporting.wording import Words
 
@@ -105,6 +105,11 @@ def start() -> None:
 
 def warm() -> None:
     """Do nothing: a process that is asked to has loaded this module."""
+
+
+def can_make(paths: list[str]) -> dict[str, Any]:
+    """Version of the package here, and which of the files are not seen."""
+    return {"package": package_version(), "unseen": [path for path in paths if not Path(path).exists()]}
 
 
 def _end_with(sentinel: int) -> None:

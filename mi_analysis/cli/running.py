@@ -53,6 +53,7 @@ def plan(runfile: Path, only: tuple[str, ...], deliveries: Path | None, out: Pat
 @click.option(
     "--engine", default="mi", show_default=True, help="Papermill engine that runs the notebooks; papermill is its own."
 )
+@click.option("--executor", help="Where reports are made: processes, or tcp://name:8786 of a Dask cluster.")
 @click.option("--json", "as_json", is_flag=True, help="One event a line, as JSON.")
 @deliveries_option
 @out_option
@@ -64,6 +65,7 @@ def run(
     strict: bool,
     workers: int | None,
     engine: str,
+    executor: str | None,
     as_json: bool,
     deliveries: Path | None,
     out: Path | None,
@@ -73,6 +75,7 @@ def run(
     One report is made first, alone; then the rest. A report that fails leaves the others alone. What
     is last on the screen: counts, failures, the command to try again, and where the index is.
     """
+    from mi_analysis.batch.executors import opened as opened_executor
     from mi_analysis.batch.run import Options
     from mi_analysis.batch.run import run as make
     from mi_analysis.batch.screen import Screen
@@ -80,7 +83,7 @@ def run(
     again = ["mi", "run", str(runfile), "--retry", *(part for one in only for part in ("--only", one))]
     again += [
         part
-        for name, value in (("deliveries", deliveries), ("out", out))
+        for name, value in (("executor", executor), ("deliveries", deliveries), ("out", out))
         if value
         for part in (f"--{name}", str(value))
     ]
@@ -90,8 +93,12 @@ def run(
             planned, prepared, outputs = opened(runfile, deliveries, out)
         if strict and (found := breaches(prepared)):
             refuse(found)
-        options = Options(chosen_only(only, planned), retry, force, workers or 0, engine)
-        outcome = make(planned, prepared, outputs, options, screen)
+        where = "--executor" if executor else f"{planned.institution}: executor"
+        text, outputs = executor or prepared.institution.executor, outputs.absolute()
+        folders = (outputs, *{job.notebook.path.parent for job in planned.jobs})
+        with opened_executor(text, where, workers or 0, folders) as (pool, at_a_time):
+            options = Options(chosen_only(only, planned), retry, force, at_a_time, engine, executor=text)
+            outcome = make(planned, prepared, outputs, options, screen, pool)
     raise SystemExit(outcome.exit_status)
 
 
