@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 
 from mi_analysis import cli
-from mi_analysis.batch import run as batch
 from mi_analysis.batch.worker import Result, Work
 from mi_analysis.parameters import Institution
 from mi_analysis.workbench import preparation
@@ -89,7 +88,7 @@ def project(tmp_path, monkeypatch):
         institution=Institution.model_validate({"name": {"da": "E", "en": "E"}, "deliveries": {"folder": "d"}, "sources": {}}),
     )  # fmt: skip
     monkeypatch.setattr(preparation, "prepare", lambda *_, **__: prepared)
-    monkeypatch.setattr(batch, "run", partial(batch.run, executor=Immediate))
+    monkeypatch.setattr("mi_analysis.batch.executors.processes", Immediate)
     monkeypatch.chdir(tmp_path)
     return prepared
 
@@ -115,7 +114,7 @@ def test_a_run_ends_with_counts_and_the_index(project, capsys):
 
 
 def test_failures_are_told_with_the_command_to_try_again(project, capsys, monkeypatch):
-    monkeypatch.setattr(batch, "run", partial(batch.run, executor=partial(Immediate, fails="09")))
+    monkeypatch.setattr("mi_analysis.batch.executors.processes", partial(Immediate, fails="09"))
 
     status, out, _ = mi(capsys, "run", "parameters/x/monthly.yaml", "--only", "unit=07,09")
 

@@ -49,7 +49,7 @@ HARD = {
         "import os, time\nos.write(1, b'out\\n')\nos.write(2, b'err\\n')\ntime.sleep(0.5)",
         "print('next')",
     ],
-    "exit": ["print('a')", "exit()", "print('after exit')"],
+    "exit": ["print('a')", "exit()\nimport time; time.sleep(0.5)", "print('after exit')"],
     "end of the process": [
         "print('a', flush=True)\nimport time; time.sleep(0.5)\nimport os; os._exit(3)",
         "print('b')",
