@@ -72,6 +72,7 @@ def project(tmp_path, monkeypatch):
     received = SimpleNamespace(
         source="tid",
         file="tid.csv",
+        fingerprint="0",
         account=ACCOUNT,
         mapped_share=lambda: 0.75,
         stopped=False,
