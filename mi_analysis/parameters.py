@@ -4,24 +4,15 @@ A YAML scalar stays text until the declared type casts it. All problems of a fil
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
-from mi_analysis.yaml_text import (
-    At,
-    Date,
-    FileRecord,
-    Number,
-    Pattern,
-    Problem,
-    Record,
-    WrongUse,
-    load,
-    nearest,
-)
+from mi_analysis.yaml_text import At, Date, FileRecord, Number, Pattern, Problem, Record, WrongUse, load, nearest
 
 __all__ = ["Problem", "WrongUse", "nearest"]
 
@@ -31,6 +22,16 @@ Grain = Literal["month", "quarter", "year"]
 Structure = Literal["today", "as_was"]
 PROJECT = Path(__file__).absolute().parents[1]
 """Where the package stands: the project, unless it was installed as a copy."""
+
+
+def as_memory(value: str) -> str:
+    """Refuse a size of memory that is not a number with its unit."""
+    if not value or re.fullmatch(r"[1-9][0-9]*(\.[0-9]+)? ?[KMGT]i?B", value):
+        return value
+    raise PydanticCustomError("told", "is not a size of memory.", {"right": "Write 800MB or 4GB."})
+
+
+MemorySize = Annotated[str, AfterValidator(as_memory)]
 
 
 class Labels(Record):
@@ -258,6 +259,7 @@ class Institution(FileRecord):
     capacity: Capacity = Capacity()
     limits: Limits = Limits()
     engine: str = "duckdb"
+    memory_limit: MemorySize = ""  # of the data engine, such as 4GB; blank: half of what the machine has
     executor: str = "processes"
 
 

@@ -4,21 +4,75 @@ Everything else says what it wants in SQL or Arrow; only this file knows how a c
 where a table lies, and how one is written.
 """
 
+import errno
+import os
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import duckdb
+import psutil
 import pyarrow as pa
 
+from mi_analysis.parameters import Problem, WrongUse
 
-def connect(memory_limit: str = "") -> duckdb.DuckDBPyConnection:
-    """Open an engine in memory; ``memory_limit`` such as ``2GB`` (blank: the engine's own)."""
+_memory: ContextVar[str] = ContextVar("memory", default="")
+
+
+def connect() -> duckdb.DuckDBPyConnection:
+    """Open an engine in memory; what does not fit within `limited` is spilled to the system's folder for such."""
     connection = duckdb.connect()
     connection.execute("set preserve_insertion_order = true")
     connection.execute("set timezone = 'UTC'")
-    if memory_limit:
-        connection.execute("set memory_limit = ?", [memory_limit])
+    connection.execute("set temp_directory = ?", [str(Path(tempfile.gettempdir()) / f"mi-spilled-{os.getpid()}")])
+    connection.execute("set memory_limit = ?", [_memory.get() or half_of_the_machine()])
     return connection
+
+
+def half_of_the_machine() -> str:
+    """Half of the memory the machine has, as a limit."""
+    return f"{psutil.virtual_memory().total // 2 // 2**20}MiB"
+
+
+@contextmanager
+def limited(memory_limit: str, where: str, folder: Path) -> Iterator[None]:
+    """Engines opened within take at most ``memory_limit`` (``2GB``; blank: half of the machine).
+
+    Raises
+    ------
+    WrongUse
+        The limit is too small even with spilling (``where`` it stands), or the disk of ``folder`` is full.
+    """
+    token = _memory.set(memory_limit)
+    kept = "What stood there still stands, and the same command goes on once there is room."
+    try:
+        yield
+    except duckdb.OutOfMemoryException:
+        limit = memory_limit or half_of_the_machine()
+        raise WrongUse(
+            Problem(
+                where,
+                f"memory_limit: {limit} is not enough for these deliveries.",
+                f"Give more, such as memory_limit: 8GB. {kept}",
+            )
+        ) from None
+    except (OSError, duckdb.IOException) as error:
+        if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
+            raise WrongUse(Problem(str(folder), "the disk is full.", f"Free some. {kept}")) from None
+        raise
+    finally:
+        _memory.reset(token)
+
+
+def put_beside(standing: str, place: str) -> None:
+    """The same file at another place: one file with two names where the disk can, else a copy. It is never changed."""
+    try:
+        os.link(standing, place)
+    except OSError:
+        shutil.copyfile(standing, place)
 
 
 def quoted(text: str | Path) -> str:

@@ -9,7 +9,7 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from itertools import islice
 from xml.etree import ElementTree
@@ -26,6 +26,8 @@ from mi_analysis.parameters import Source
 
 SHEET_STEP = 10_000_000  # row 5 of the second sheet read is row 10,000,005
 CHUNK = 65_536
+HEAD = 1_000_000  # letters of a large text in which its header is looked for
+DISTINCT = pa.dictionary(pa.int32(), pa.string())
 BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -96,7 +98,9 @@ def _records(text: str, source: Source) -> Iterator[tuple[int, list[str]]]:
 
 def _read_text(content: bytes, source: Source) -> Grid:
     text = decode(content, source.encoding)
-    head = list(islice(_records(text, source), TITLE_ROWS + source.header_rows))
+    quoted = source.quotechar in text
+    start = text if quoted else text[: text.find("\n", HEAD) + 1 or None]  # without quotes a record is a line
+    head = list(islice(_records(start, source), TITLE_ROWS + source.header_rows))
     rows = [cells for _, cells in head]
     if source.header == 0:
         headers, top, first = source.names, -1, 0
@@ -107,7 +111,7 @@ def _read_text(content: bytes, source: Source) -> Grid:
         first = top + source.header_rows
         headers = join_headers(rows[top:first], None)
         _check_delimiter(rows[top], source.delimiter)
-    if source.quotechar in text:
+    if quoted:
         lines, columns, ragged = _slow_body(text, source, first, len(headers))
     else:
         lines, columns, ragged = _fast_body(text, source, first, len(headers))
@@ -170,7 +174,7 @@ def _fast_body(text: str, source: Source, first: int, width: int) -> Body:
         parse_options=pyarrow.csv.ParseOptions(
             delimiter=source.delimiter, quote_char=False, ignore_empty_lines=False, invalid_row_handler=keep
         ),
-        convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
+        convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, DISTINCT)),
     )
     lines = np.arange(first + 1, first + 1 + table.num_rows + len(odd), dtype=np.int64)
     ragged: dict[int, int] = {}
@@ -221,9 +225,10 @@ def _read_workbook(content: bytes, source: Source, wanted: Wanted) -> Grid:
 
 
 def _read_sheet(sheet: CalamineSheet, errors: dict[tuple[int, int], str], source: Source) -> Grid:
-    rows = [[cell_text(cell, source.decimal) for cell in row] for row in sheet.to_python(skip_empty_area=False)]
+    cells = sheet.to_python(skip_empty_area=False)
     for (row, place), text in errors.items():
-        rows[row][place] = text
+        cells[row][place] = text
+    rows = [[cell_text(cell, source.decimal) for cell in row] for row in cells[: TITLE_ROWS + source.header_rows]]
     if source.header == 0:
         top, first, headers = 0, 0, source.names
     else:
@@ -235,10 +240,19 @@ def _read_sheet(sheet: CalamineSheet, errors: dict[tuple[int, int], str], source
             if top <= start[0] and end[0] < first
         ]
         headers = join_headers(rows[top:first], inside)
-    body = rows[first:]
-    columns = [Column.of(pa.array([row[place] for row in body], pa.string())) for place in range(len(headers))]
-    lines = np.arange(first + 1, first + 1 + len(body), dtype=np.int64)
+    body = [*zip(*cells[first:], strict=True)] or [()] * len(headers)
+    columns = [Column.of(pa.array(_texts_of(cells, source.decimal), pa.string())) for cells in body[: len(headers)]]
+    lines = np.arange(first + 1, 1 + len(cells), dtype=np.int64)
     return Grid(titles_of(rows[:top]), headers, top + 1, lines, dict(enumerate(columns)))
+
+
+def _texts_of(cells: Sequence[object], decimal: str) -> Sequence[str]:
+    """The cells of a column as texts; a value that stands in many of them is written once."""
+    kinds = set(map(type, cells))
+    if len(kinds & {bool, int, float}) > 1:  # True == 1 == 1.0, but they are not written alike
+        return [cell_text(cell, decimal) for cell in cells]
+    known = {cell: cell_text(cell, decimal) for cell in set(cells)}
+    return [known[cell] for cell in cells]
 
 
 def cell_text(value: object, decimal: str) -> str:

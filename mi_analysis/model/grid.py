@@ -35,7 +35,7 @@ class Column:
     @classmethod
     def of(cls, array: pa.Array | pa.ChunkedArray) -> "Column":
         """Tidy text of an array; numbers and dates as text too."""
-        array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+        array = array.unify_dictionaries().combine_chunks() if isinstance(array, pa.ChunkedArray) else array
         if pa.types.is_floating(array.type):
             whole = pc.cast(array, pa.int64(), safe=False)
             is_whole = pc.all(pc.equal(pc.cast(whole, array.type, safe=False), array)).as_py()
