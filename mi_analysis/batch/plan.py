@@ -40,11 +40,12 @@ class UnitFact:
 
 @dataclass(frozen=True)
 class Facts:
-    """What an institution has: units over time, activities, months delivered (2025-03, oldest first)."""
+    """What an institution has: units over time, activities, months delivered (2025-03, oldest first), who has figures when."""
 
     units: tuple[UnitFact, ...]
     activities: tuple[str, ...]
     months: tuple[str, ...]
+    told: frozenset[tuple[str, str]] | None = None  # units with figures, and the period; None: not looked for
 
     @classmethod
     def of(cls, prepared: Any) -> "Facts":
@@ -55,7 +56,8 @@ class Facts:
             for unit, level, first, last in zip(*columns, strict=True)
         )
         activities = (str(code) for code in prepared.activities["activity"])
-        return cls(tuple(units), tuple(activities), tuple(sorted(period[:7] for period in prepared.periods)))
+        months = tuple(sorted(period[:7] for period in prepared.periods))
+        return cls(tuple(units), tuple(activities), months, frozenset(prepared.told()))
 
     @cached_property
     def known(self) -> dict[str, tuple[str, ...]]:
@@ -81,6 +83,12 @@ class Facts:
         """Whether some month of the period has figures."""
         first, last = days(period)
         return any(first <= f"{month}-01" <= last for month in self.months)
+
+    def tells_of(self, unit: str, period: str) -> bool:
+        """Whether a unit has figures in the period, shown or hidden; of the institution, whether any month has."""
+        if not unit or self.told is None:
+            return self.delivered(period)
+        return (unit, period) in self.told
 
 
 def _day(text: str, blank: str) -> str:
@@ -246,7 +254,7 @@ def _product(
         for unit, activity in product(units, activities):
             yield Job(
                 book, unit, activity, period, _folder(unit, activity, facts), _stem(book, unit, activity), where,
-                no_data=bool(period) and not facts.delivered(period),
+                no_data=bool(period) and not facts.tells_of(unit, period),
             )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from mi_analysis.model.findings import (
     cumulative_finding,
     magnitude_finding,
     months_of_ytd,
+    percent_beside_fraction,
     stated_findings,
     stop,
     text_breaches,
@@ -225,7 +226,7 @@ def _read_rows(grid: Grid, source: Source, empty: Delivery) -> Delivery:
             facts[table], told = months_of_ytd(table, fact)
         else:
             told = [found for found in [cumulative_finding(table, fact)] if found and source.period_kind == "month"]
-        findings += told
+        findings += [*told, *percent_beside_fraction(table, fact)]
     stopped = any(finding.severity == "stop" for finding in findings)
     rows = [dict(zip(QUARANTINE.names, (empty.file, *cell), strict=True)) for cell in bad]
     return replace(

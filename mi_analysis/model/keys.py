@@ -4,7 +4,7 @@ Source codes become units and activities of the model by rules a person wrote do
 joined by similarity. What finds no partner is "not placed" (``~``), stays in every total, and is told.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from difflib import get_close_matches
@@ -229,7 +229,16 @@ def keys(institution: Institution, delivered: dict[str, list[tuple[str, pa.Table
         codes(institution.unit_codes, rows.get("unit_codes", []), "unit"),
     )  # fmt: skip
     checked, findings = check(found)
-    return checked, [*findings, *without_code(checked, institution)]
+    return checked, [*findings, *two_names(unit_rows), *without_code(checked, institution)]
+
+
+def two_names(rows: list[dict]) -> Iterator[Finding]:
+    """Units that are called two things in one validity: the first name is used."""
+    named = grouped(rows, lambda row: (row["unit"], row.get("valid_from") or "", row.get("valid_to") or ""))
+    for (unit, *_), same in named.items():
+        names = list(dict.fromkeys(row["name"] for row in same))
+        if len(names) > 1:
+            yield Finding("keys.two_names", "warn", {"unit": unit, "names": ", ".join(names), "first": names[0]})
 
 
 def without_code(found: Keys, institution: Institution) -> list[Finding]:

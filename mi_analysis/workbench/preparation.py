@@ -95,6 +95,25 @@ class Prepared:
         """The scorecard per supplier and month."""
         return scorecard(self.audit, self.owners, self.contents)
 
+    def told(self) -> set[tuple[str, str]]:
+        """Units and periods (2025-03, 2025-Q1, 2025) with a figure of their own, shown or hidden."""
+        values, names = self.released.values, catalogue_of(self.institution)
+        measures = [name for name in values if name in names and name != "net_hours_per_fte"]  # a norm is no figure
+        rows = values.loc[values[measures].notna().any(axis=1), ["unit", "period_start", "grain"]]
+        states = self.released.states
+        rows = pd.concat(
+            [rows, states.loc[states["state"] == "hidden", ["unit", "period_start", "grain"]]]
+        ).drop_duplicates()
+        texts = {"month": "{0:%Y-%m}", "quarter": "{0:%Y}-Q{1}", "year": "{0:%Y}"}
+        days = [
+            day if grain != "year" or day.month == 1 else day + pd.DateOffset(years=1)  # a fiscal year is told with the year it ends in
+            for day, grain in zip(rows["period_start"], rows["grain"], strict=True)
+        ]  # fmt: skip
+        return {
+            (unit, texts[grain].format(day, (day.month + 2) // 3))
+            for unit, grain, day in zip(rows["unit"], rows["grain"], days, strict=True)
+        }
+
     @property
     def root(self) -> str:
         """Code of the institution itself."""

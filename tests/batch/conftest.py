@@ -40,6 +40,13 @@ class FakePrepared:
     def fingerprint(self) -> str:
         return hashlib.sha256(json.dumps(self.figures).encode()).hexdigest()
 
+    def told(self) -> set[tuple[str, str]]:
+        """Every unit has figures in every month, quarter and year."""
+        return {
+            (unit, text) for unit in self.units["unit"] for day in self.periods
+            for text in (day[:7], f"{day[:4]}-Q{(int(day[5:7]) + 2) // 3}", day[:4])
+        }  # fmt: skip
+
     def asked(self) -> None:
         """No standing questions."""
 
