@@ -4,6 +4,7 @@ Frames and their states come from the desk (`mi_analysis.workbench`); nothing is
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -19,6 +20,10 @@ PERSPECTIVES = {"staff": "hr", "economy": "finance", "operations": "operations",
 """Words of the group header by domain of a measure."""
 THIRD = (3.35, 2.5)
 """Inches of a figure in a card of a third."""
+
+
+BAND = ("forecast_low", "forecast_high")
+"""Columns of the lowest and the highest forecast."""
 
 
 def by_measure(frame: pd.DataFrame, states: Cells, title: str, words: Words, *, key: str, first: str, note: str = "", total_row: bool = True) -> Table:  # fmt: skip
@@ -150,10 +155,35 @@ def hours_months(series: pd.DataFrame, place: str, words: Words, size: tuple[flo
     return _drawn(axes, series, ("registered_hours",), "hours_months", "hours_months", place, words, "bars")
 
 
-def money_to_date(series: pd.DataFrame, place: str, words: Words) -> Figure:
-    """Expenditure and budget added up over the year."""
-    axes = plots.series(series, "period_start", ["actual", "budget"], words, from_zero=True)
-    return _drawn(axes, series, ("actual", "budget"), "money_to_date", "money_to_date", place, words, "line")
+def money_to_date(series: pd.DataFrame, place: str, words: Words, outlook: pd.DataFrame | None = None) -> Figure:
+    """Expenditure and budget added up over the year; ``outlook``: the band in which forecasts put its end."""
+    if outlook is None or not len(outlook):
+        axes = plots.series(series, "period_start", ["actual", "budget"], words, from_zero=True)
+        return _drawn(axes, series, ("actual", "budget"), "money_to_date", "money_to_date", place, words, "line")
+    data = series.merge(outlook, on="period_start", how="outer")
+    axes = plots.series(data, "period_start", ["actual", "budget"], words, from_zero=True)
+    axes.fill_between(
+        outlook["period_start"], outlook["forecast_low"], outlook["forecast_high"], color=plots.SHADES[3], linewidth=0
+    )
+    high = outlook.iloc[-1]
+    axes.set_ylim(top=1.1 * max(high["forecast_high"], data[["actual", "budget"]].max().max()))
+    axes.plot(outlook["period_start"], outlook["forecast_high"], color=plots.SOFT, linewidth=0.8)
+    axes.annotate(words.text("fin.forecast"), (high["period_start"], high["forecast_high"]), (0, 4), textcoords="offset points",
+                  ha="right", fontsize=8, color=plots.SOFT)  # fmt: skip
+    ends = [measure_column("forecast", words, label=words.text(f"column.{name}"), reference=True) for name in BAND]
+    columns = [month_column(words), *(measure_column(name, words) for name in ("actual", "budget"))]
+    columns += [replace(column, name=name) for column, name in zip(ends, BAND, strict=True)]
+    nothing = {
+        (row, column.name): "not_applicable" for column in columns for row in data.index[data[column.name].isna()]
+    }
+    says = words.text(
+        "alternative.money_outlook",
+        unit=place,
+        low=words.money(high["forecast_low"]),
+        high=words.money(high["forecast_high"]),
+    )
+    title = words.text("caption.money_to_date")
+    return figure(axes, title, says, data, columns, words, kind="line", key="money_to_date", states=nothing)
 
 
 def rolling(series: pd.DataFrame, measure: str, place: str, words: Words) -> Figure:

@@ -1,4 +1,4 @@
-"""How one level becomes another: the balance of overtime, and hours from the norm to the tasks."""
+"""How one level becomes another: the balance of overtime, hours from the norm to the tasks, money until the year's end."""
 
 import pandas as pd
 
@@ -7,6 +7,7 @@ from mi_analysis.workbench.summaries import Summaries
 LONGEST_FIRST = ("ytd", "r12", "month")
 BALANCE = ("balance_opening", "overtime_hours", "balance_taken", "balance_paid", "balance_closing")
 HOURS = ("norm_hours", "overtime_hours", "attendance_hours", "registered_hours", "direct_share")
+FORECASTS = ("forecast", "forecast_by_share", "forecast_own")
 SMALLEST = 0.05
 """Hours; a difference below this is none."""
 
@@ -41,6 +42,20 @@ class Steps(Summaries):
             ("attendance", attendance, True), ("unregistered", registered - attendance, False),
             ("registered", registered, True), ("other_work", direct - registered, False), ("direct", direct, True),
         ])  # fmt: skip
+
+    def outlook(self) -> pd.DataFrame:
+        """From this month's expenditure to where the forecasts put the year's end: period_start, forecast_low, forecast_high.
+
+        Empty where the year has ended or nothing can be forecast.
+        """
+        ends = [value for name in FORECASTS if (value := self.value(name, window="ytd")[0]) is not None]
+        now, _ = self.value("actual", window="ytd")
+        if self.budget_outlook() is None or now is None or not ends:
+            return pd.DataFrame(columns=["period_start", "forecast_low", "forecast_high"])
+        end = self.at + pd.DateOffset(months=12 - self.months_of_year())
+        return pd.DataFrame(
+            {"period_start": [self.at, end], "forecast_low": [now, min(ends)], "forecast_high": [now, max(ends)]}
+        )
 
     def _all_of(self, names: tuple[str, ...]) -> tuple[str, dict[str, float]]:
         for window in LONGEST_FIRST:

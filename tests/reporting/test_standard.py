@@ -3,7 +3,7 @@ import re
 import pandas as pd
 
 from mi_analysis.reporting.sentences import said
-from mi_analysis.reporting.standard import by_measure, down, explanations, goals, numbers, year_figures
+from mi_analysis.reporting.standard import by_measure, down, explanations, goals, money_to_date, numbers, year_figures
 from mi_analysis.reporting.wording import Words
 
 DA, EN = Words("da"), Words("en")
@@ -92,3 +92,17 @@ def test_a_missing_explanation_is_printed_as_missing_and_a_given_one_with_role_a
     assert "<td>En kampagne.</td><td>Kontorchef</td><td>14-01-2026</td>" in strategy.html
     assert [said["values"]["measure"] for said in strategy.verdict] == ["1.1"]
     assert explanations(frame, Words("da"), "staff") is None
+
+
+def test_the_band_of_forecasts_ends_where_they_do_and_is_told_and_printed() -> None:
+    days = pd.date_range("2025-01-01", periods=9, freq="MS")
+    series = pd.DataFrame({"period_start": days, "actual": 1e6, "budget": 1e6})
+    ends = {"forecast_low": [1e6, 11e6], "forecast_high": [1e6, 13e6]}
+    outlook = pd.DataFrame({"period_start": [days[-1], pd.Timestamp("2025-12-01")], **ends})
+
+    shown = money_to_date(series, "Øst", DA, outlook)
+
+    assert "prognoserne for årets udgang ligger fra 11.000 t.kr. til 13.000 t.kr." in shown.alternative
+    assert shown.rows[-1] == (pd.Timestamp("2025-12-01"), None, None, 11e6, 13e6)
+    assert [column["label"] for column in shown.columns][3:] == ["Laveste prognose", "Højeste prognose"]
+    assert len(money_to_date(series, "Øst", DA, outlook.head(0)).columns) == 3

@@ -568,3 +568,19 @@ def test_units_are_marked_where_a_word_is_called_for(inspections):
     worst = {("bad", "ikke opfyldt"), ("attention", "delvist opfyldt"), ("good", "opfyldt"), None}
     assert set(marked["goal_degree_mark"]) <= worst
     assert marked["goal_degree_mark"].notna().any()
+
+
+def test_the_outlook_goes_from_the_month_to_where_the_forecasts_put_the_end_of_the_year(inspections):
+    autumn = replace(inspections, period="2025-09-01")
+    ends = [autumn.value(name, window="ytd")[0] for name in ("forecast", "forecast_by_share", "forecast_own")]
+    known = [value for value in ends if value is not None]
+
+    outlook = autumn.outlook()
+
+    now = autumn.value("actual", window="ytd")[0]
+    assert outlook.to_dict("list") == {
+        "period_start": [pd.Timestamp("2025-09-01"), pd.Timestamp("2025-12-01")],
+        "forecast_low": [now, min(known)],
+        "forecast_high": [now, max(known)],
+    }
+    assert inspections.outlook().empty  # the year has ended
