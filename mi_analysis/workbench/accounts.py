@@ -229,7 +229,7 @@ class Accounts(Figures):
     def suppliers(self, months: int = 3) -> pd.DataFrame:
         """The scorecard per supplier and month (`scorecard.scorecard`), the last months up to the desk's own."""
         frame = scorecard(self.audit, self.owners, self.contents)
-        frame = frame[frame["month"] <= self.period]
+        frame = frame[frame["month"].str[:7] <= self.period[:7]]
         return frame[frame["month"].isin(sorted(set(frame["month"]))[-months:])].reset_index(drop=True)
 
     def deliveries(self) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from mi_analysis.model.keys import keys
 from mi_analysis.parameters import Institution, WrongUse, load_institution
 from mi_analysis.reporting.sentences import sentence
 from mi_analysis.reporting.wording import Words, languages
-from mi_analysis.workbench import contracts
+from mi_analysis.workbench import contracts, desk
 from mi_analysis.workbench.scorecard import judged, scorecard
 
 EN = Words("en")
@@ -259,6 +259,16 @@ def test_a_contract_about_a_column_that_is_not_read_is_refused():
         check_profiles(Institution.model_validate(GIVEN | {"sources": {"cases": changed}}))
 
     assert str(error.value).endswith('examples: "Offise" is no column that is read. Nearest: Office.')
+
+
+def test_a_slice_tells_of_the_month_it_is_about_as_its_institution_does(small_agency, tmp_path):
+    newest = small_agency.prepared.periods[-1]
+    small_agency.prepared.slice(tmp_path / "slice", "", "", newest[:7])
+
+    found = desk(str(tmp_path / "slice")).suppliers()
+
+    assert found["month"].iloc[0] == newest
+    assert len(set(found["month"])) == 3
 
 
 def test_the_scorecard_tells_late_missing_and_put_aside_per_supplier_and_month(tiny, templates, tmp_path):
