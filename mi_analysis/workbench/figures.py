@@ -367,9 +367,8 @@ class Figures(Periods):
         shown = values.merge(
             limits[["period_start", "centre", "lower", "upper", "signal"]], on="period_start", how="left"
         )
-        shown["new_level"] = shown["period_start"].isin(
-            [pd.Timestamp(part.start) for part in chart.segments if part.reason]
-        )
+        if anew := [pd.Timestamp(part.start) for part in chart.segments if part.reason]:
+            shown["new_level"] = shown["period_start"].isin(anew)
         return shown.merge(rolling.rename(columns={measure: "r12"}), on="period_start", how="left")
 
 

@@ -130,7 +130,8 @@ class Prepared:
         comments, changes = self.comments, self.changes
         if unit:
             own = [unit, self.root]
-            comments, changes = (frame[frame["unit"].isin(own)] for frame in (comments, changes))
+            comments = comments[comments["unit"].isin(own)]
+            changes = changes.assign(**changes[["unit", "others"]].where(changes["unit"].isin(own), ""))
             released, units, quarantined = released.of_units(own), units[units["unit"].isin(own)], quarantined.head(0)
             received = tuple(replace(item, **without_others(item)) for item in audit.received)
             audit = replace(audit, received=received, restated=tuple(row for row in audit.restated if row.unit == unit))
