@@ -206,7 +206,7 @@ class Summaries(Figures):
     def _changes(self, names: Sequence[str] = ()) -> list[Sentence]:
         """Signals of the key figures first, then the largest relative changes of the year to date."""
         found = []
-        for name in names or dict.fromkeys((*MESSAGE_FIGURES, *self.own())):
+        for name in names or self.institution.key_figures or MESSAGE_FIGURES:
             now, state = self.value(name, window="ytd")
             before, then = self.value(name, window="ytd", at=self.at_of(name, years=1))
             if now is None or not before or "incomplete" in (state, then):
