@@ -233,6 +233,13 @@ class Folder(Record):
     made_by: Literal["", "synthetic"] = ""  # the project makes these deliveries itself
 
 
+class StandingQuestions(Record):
+    """What is asked every month; blank: overtime (else sick leave), and share within deadline, progress, goals, hours per case."""
+
+    exposure: str = ""
+    outcomes: list[str] = []
+
+
 class Institution(FileRecord):
     """Everything `parameters/<institution>/institution.yaml` says."""
 
@@ -247,6 +254,7 @@ class Institution(FileRecord):
     currency: str = "DKK"
     money_scale: Literal[1, 1000, 1_000_000] = 1000  # money is printed in this
     fiscal_year_start: Annotated[int, Field(ge=1, le=12)] = 1
+    standing_questions: StandingQuestions = StandingQuestions()
     smallest_relevant: dict[str, Number] = {}  # outcome -> difference that would matter, per step of the exposure
     structure: Structure = "today"  # history restated to today's units, or as it was
     goals_about_staff: list[str] = []  # numbers of goals that tell of sick leave or overtime: hidden where those are

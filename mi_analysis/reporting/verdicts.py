@@ -128,6 +128,8 @@ def span(period: Sequence[str], words: Words) -> str:
     if not all(period):
         return words.text("symbol.missing")
     first, last = map(as_date, period)
+    if first == last:
+        return words.period(first)
     if (first.month, last.month) == (1, 12):
         return (
             str(first.year) if first.year == last.year else words.text("answer.span", first=first.year, last=last.year)

@@ -166,13 +166,17 @@ class Questions(Summaries):
 
     def studied(self) -> Study:
         """The standing questions answered, not yet registered; none where no exposure is delivered."""
-        exposure = next((name for name in EXPOSURES if self._any(name)), "")
+        standing = self.institution.standing_questions
+        exposures = (standing.exposure,) if standing.exposure else EXPOSURES
+        for name in (*filter(None, [standing.exposure]), *standing.outcomes):
+            self.measure_named(name)
+        exposure = next((name for name in exposures if self._any(name)), "")
         if not exposure:
             return Study()
         leaves, goals = self.leaves(), self.released.goals
         in_time = next((name for name in IN_TIME if self._any(name)), "")
         monthly = sorted(goals.loc[(goals["grain"] == "month") & goals["unit"].isin(leaves), "goal"].unique())
-        outcomes = [in_time, "progress_pct", *(GOAL + goal for goal in monthly)]
+        outcomes = standing.outcomes or [in_time, "progress_pct", *(GOAL + goal for goal in monthly)]
         outcomes = [name for name in outcomes if name and (name.startswith(GOAL) or self._any(name))]
         fitted = {}
         for name in outcomes:

@@ -10,7 +10,7 @@ import pytest
 from mi_analysis import register
 from mi_analysis.analysis.answers import OTHER_UNIT
 from mi_analysis.model.schema import ALL
-from mi_analysis.parameters import WrongUse
+from mi_analysis.parameters import StandingQuestions, WrongUse
 from mi_analysis.reporting import verdicts
 from mi_analysis.workbench import Desk, desk
 from mi_analysis.workbench.door import desk_on
@@ -199,7 +199,7 @@ def test_a_lag_takes_the_exposure_of_an_earlier_month(institution):
         (lambda d: d.ask("sick_pct", "overtime_per_fte", activity="A10"), "activity: 'sick_pct' exists for units only. Leave the activity out."),
         (lambda d: d.ask(*ASKED, margin=-1), "margin: is -1. Write a number from 0 up."),
         (lambda d: d.ask(*ASKED, lag=-1), "lag: is -1. Write a number from 0 up."),
-        (lambda d: d.ask("kept_closed_pct", "clearance_pct"), "both contain closed, and closed_kept, closed_due is not released by itself"),
+        (lambda d: d.ask("kept_closed_pct", "clearance_pct"), "both contain closed, and closed_kept is not released by itself"),
         (lambda d: d.ask(*ASKED, since="2026-01"), "No month of any unit has both measures"),
     ],
 )  # fmt: skip
@@ -227,6 +227,20 @@ def test_centres_can_be_asked_about_and_a_goals_degree_too(institution):
     assert centres.numbers["k"] <= 5
     assert goal.outcome_name == "Andel afgjort inden for fristen"
     assert goal.points["outcome"].max() > 100
+
+
+def test_an_institution_says_itself_what_is_asked_every_month(institution):
+    standing = StandingQuestions(exposure="sick_days_per_fte", outcomes=["kept_due_pct"])
+    asking = replace(
+        institution, institution=institution.institution.model_copy(update={"standing_questions": standing})
+    )
+    wrong = institution.institution.model_copy(
+        update={"standing_questions": StandingQuestions(outcomes=["kept_du_pct"])}
+    )
+
+    assert [(one.outcome, one.exposure) for one in asking.studied().goals] == [("kept_due_pct", "sick_days_per_fte")]
+    with pytest.raises(WrongUse, match="kept_due_pct"):
+        replace(institution, institution=wrong).studied()
 
 
 def test_names_of_other_units_in_a_warning_are_not_handed_on(study):
