@@ -19,6 +19,8 @@ from mi_analysis.workbench import prepare
 NOTEBOOKS = sorted(file.stem for file in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 LANGUAGES = dict.fromkeys(("02_unit_report", "03_overtime_and_goals", "04_activity_report", "06_planning"), "en")
 """Language each is run in, where it is not Danish; the two catalogues have the same keys, which another test holds."""
+AUDIENCES = {"02_unit_report": "unit_manager", "08_institution_report": "public"}
+"""Audience each is made for, where it is not those inside; what is shown to whom is tested with disclosure."""
 
 
 def words_of(page: str) -> str:
@@ -41,7 +43,9 @@ def executed(request, project, example, tmp_path_factory):
     """A notebook's name and its executed copy, on the slice that a run would give it."""
     folder = tmp_path_factory.mktemp(request.param)
     unit = "2110" if request.param == "02_unit_report" else ""
-    data = example.slice(folder / "slice", unit, "", example.periods[-1])
+    made, audience = example.folder.parent, AUDIENCES.get(request.param, "internal")
+    released = prepare("example", start=project, deliveries=made.parent / "deliveries", audience=audience, out=made)
+    data = released.slice(folder / "slice", unit, "", released.periods[-1])
     given = {"source": str(folder / "slice"), "unit": unit, "language": LANGUAGES.get(request.param, "da")}
     taken = papermill.inspect_notebook(str(project / "notebooks" / f"{request.param}.ipynb"))
     notebook = papermill.execute_notebook(
@@ -69,7 +73,12 @@ def run_again(project, notebook, tmp_path):
 def page(executed, tmp_path_factory):
     """The report of the executed notebook, in a file."""
     name, notebook, data = executed
-    stamp = {"institution": "Eksempelstyrelsen", "report": name, "audience": "internal", "data": data[:12]}
+    stamp = {
+        "institution": "Eksempelstyrelsen",
+        "report": name,
+        "audience": AUDIENCES.get(name, "internal"),
+        "data": data[:12],
+    }
     file = tmp_path_factory.mktemp("pages") / f"{name}.html"
     file.write_text(
         export.html(notebook, language=LANGUAGES.get(name, "da"), title=name, stamp=stamp), encoding="utf-8"
