@@ -2,13 +2,16 @@
 
 import html
 import re
+from pathlib import Path
 
 import nbformat
 import pytest
 
 from mi_analysis.batch import index, worker
+from mi_analysis.batch.about import report_name
 from mi_analysis.batch.record import Record, write_whole
 from mi_analysis.reporting import export
+from mi_analysis.reporting.wording import Words
 
 RUN = """\
 reports:
@@ -170,3 +173,16 @@ def test_the_index_is_read_by_everyone_and_is_valid(page, look, html_errors):
 
     assert (seen.violations, seen.requests, seen.narrow) == ([], [], 320)
     assert html_errors(file) == []
+
+
+def test_every_notebook_of_the_project_has_a_name_in_print():
+    names = [file.stem for file in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb")]
+
+    unnamed = [
+        (name, words.language)
+        for words in (Words("da"), Words("en"))
+        for name in names
+        if not report_name(name, "", words)
+    ]
+
+    assert unnamed == []
