@@ -1,5 +1,6 @@
 """What a run says while it goes, and last: counts, failures, the command to try again, the index."""
 
+import contextlib
 import json
 import os
 import sys
@@ -61,11 +62,12 @@ class Screen:
 
     def say(self, line: str, **event: Any) -> None:
         """A line of text, or the event as JSON."""
-        if self.as_json:
-            if event:
-                print(json.dumps(event, ensure_ascii=False, default=str), flush=True)
-        elif line:
-            (self.bar.console if self.bar else self.console).print(line, markup=False)
+        with contextlib.suppress(OSError):  # nobody reads any more; the record and the index tell
+            if self.as_json:
+                if event:
+                    print(json.dumps(event, ensure_ascii=False, default=str), flush=True)
+            elif line:
+                (self.bar.console if self.bar else self.console).print(line, markup=False)
 
     def busy(self, text: str) -> AbstractContextManager[Any]:
         """Show on a terminal that something is going on."""

@@ -158,13 +158,18 @@ def test_the_same_input_gives_the_same_bytes(real):
     ("cell", "limit", "message"),
     [
         ("import time; time.sleep(60)", 2, "took longer than 2 s and was stopped."),
+        ("while True: pass", 2, "took longer than 2 s and was stopped."),
+        ("while True: print('x' * 1_000_000)", 60, "its outputs grew past 50 MB and it was stopped."),
+        ("import os; os.chdir('/'); os.environ.clear(); 1 / 0", 60, "cell 3: ZeroDivisionError: division by zero"),
         ("import os; os._exit(1)", 60, "its process ended on the way: out of memory, or ended by the notebook."),
         ("import sys; sys.exit(0)", 60, "cell 4 was not run: the notebook ended itself before it."),
         ("about = 1", 60, "no cell shows the desk, so nothing tells whose figures these are. End a cell with desk."),
         ('source = str(Path(source).parent / "other")', 60, 'the report says unit "09", but was to be about "07".'),
     ],
 )
-def test_a_notebook_that_behaves_badly_is_contained_and_named(project, cell, limit, message):
+def test_a_notebook_that_behaves_badly_is_contained_and_named(project, cell, limit, message, monkeypatch):
+    monkeypatch.setattr(worker, "MOST_SAID", 50_000_000)
+    before = Path.cwd(), dict(os.environ)
     shown = () if cell == "about = 1" else (STAMP,)
     path = project.notebook("n", f"from pathlib import Path\n{cell}", *shown)
     place = project.root / "place"
@@ -189,6 +194,7 @@ def test_a_notebook_that_behaves_badly_is_contained_and_named(project, cell, lim
     result = worker.make(work)
 
     assert (result.state, result.message) == ("failed", message)
+    assert (Path.cwd(), os.environ | worker.ENVIRONMENT) == (before[0], before[1] | worker.ENVIRONMENT)
     assert [file.name for file in (place / "07").iterdir()] == ["n.log"]
 
 
