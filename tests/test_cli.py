@@ -85,7 +85,7 @@ def project(tmp_path, monkeypatch):
         folder=tmp_path / "outputs" / "x", units=units, activities=pd.DataFrame(columns=["activity", "name"]),
         periods=["2025-03-01"], suppliers=pd.DataFrame([SCORES]), fingerprint="f" * 64, stopped=[], audit=audit, findings=[],
         slice=lambda folder, unit, activity, period: unit,
-        asked=lambda: None, told=lambda: (),
+        asked=lambda: None, told=lambda: {(code, "2025-03") for code in ("07", "09")},
         institution=Institution.model_validate({"name": {"da": "E", "en": "E"}, "deliveries": {"folder": "d"}, "sources": {}}),
     )  # fmt: skip
     monkeypatch.setattr(preparation, "prepare", lambda *_, **__: prepared)
