@@ -132,7 +132,7 @@ class Seen:
     narrow: int
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it stands, an event loop runs in the thread of the tests
 def browser() -> Iterator[Any]:
     """The machine's own Chromium, without a window."""
     require("browser")
@@ -140,12 +140,14 @@ def browser() -> Iterator[Any]:
 
     program = next(found for found in map(shutil.which, CHROMIUM) if found)
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        opened = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--disable-background-networking"]
+        )
         yield opened
         opened.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def look(browser: Any) -> Callable[[Path], Seen]:
     """Opens a page with every detail unfolded, and asks axe: WCAG 2.2 A and AA, and best practice."""
     require("checkers")

@@ -56,21 +56,14 @@ def lab(small_agency, project, tmp_path_factory):
 
 
 @pytest.fixture
-def page(lab):
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as engine:
-        program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "msedge"))))
-        browser = engine.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--disable-background-networking"]
-        )
-        opened = browser.new_page(viewport={"width": 1300, "height": 1600})
-        opened.set_default_timeout(PATIENCE)
-        opened.said = []
-        opened.on("console", lambda line: opened.said.append(line.text) if line.type == "error" else None)
-        opened.on("pageerror", lambda error: opened.said.append(str(error)))
-        yield opened
-        browser.close()
+def page(lab, browser):
+    opened = browser.new_page(viewport={"width": 1300, "height": 1600})
+    opened.set_default_timeout(PATIENCE)
+    opened.said = []
+    opened.on("console", lambda line: opened.said.append(line.text) if line.type == "error" else None)
+    opened.on("pageerror", lambda error: opened.said.append(str(error)))
+    yield opened
+    opened.close()
 
 
 def run_all(page, lab, notebook):
