@@ -1,13 +1,12 @@
 """A papermill engine whose kernel is forked: ``papermill --engine mi in.ipynb out.ipynb``, from anywhere.
 
 A clean process without threads, the zygote, sets up IPython's kernel once, imports what a static look at the notebook
-finds, and gives every notebook a forked child: isolated as a process is, warm as the zygote. The child runs ipykernel's
-own code; its "sockets" are one Unix socket. On this side papermill's engine runs the notebook with another kernel
-manager: time limits, interrupts, errors, display ids and widgets are papermill's and nbclient's.
+finds, and gives every notebook a forked child. The child runs ipykernel's own code; its "sockets" are one Unix socket. On
+this side papermill's engine has another kernel manager: limits, interrupts, errors and widgets are papermill's own.
 
 Where it does not apply (Windows, another kernel or language, an untested ipykernel) papermill's own engine runs the
-notebook, and the log says so. Different from that one: imports happen before the parameters cell. Left to the notebook
-are imports after a change of the environment or the search path, and imports that print or start a thread.
+notebook, and the log says so. Different from that one: imports happen before the parameters cell, but for those after a
+change of the environment or the search path, and those that print or start a thread.
 """
 
 import asyncio
@@ -196,8 +195,7 @@ def _child(wire: Wire, connection: Connection, kernel: Any, streams: list[Any]) 
         stream.open(number)
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
+    asyncio.set_event_loop(loop := asyncio.new_event_loop())
     kernel.io_loop = kernel.shell_stream.io_loop = IOLoop.current()
     answer, at_work = _async_in_context(partial(kernel.shell_main, None)), set()
 
@@ -220,11 +218,14 @@ def _watch(connection: int, streams: list[Any]) -> None:
     client = socket.socket(fileno=os.dup(connection))
     while True:
         wait([stream.said for stream in streams], TICK)
-        for stream in streams:
-            stream._flush()
-        with contextlib.suppress(BlockingIOError):
-            if not client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
-                os.killpg(0, signal.SIGKILL)
+        try:
+            for stream in streams:
+                stream._flush()
+            gone = not client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except OSError as error:  # nothing to read is no end; a connection that breaks is one
+            gone = not isinstance(error, BlockingIOError)
+        if gone:
+            os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":
@@ -390,8 +391,7 @@ class _Kernel(KernelManager, KernelClient):
     def _read(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
             name, parts = self.wire.connection.recv()
-            message = self.session.deserialize(self.session.feed_identities(parts)[1])
-            self.arrived[name].append(message)
+            self.arrived[name].append(self.session.deserialize(self.session.feed_identities(parts)[1]))
         except (EOFError, OSError):
             self.ended = True
             loop.remove_reader(self.number)

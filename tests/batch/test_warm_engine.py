@@ -232,13 +232,15 @@ def test_what_it_does_not_apply_to_papermills_own_engine_runs(change, told, tmp_
     assert caplog.text.count("papermill's own engine runs this notebook.") == 1
 
 
-def test_a_kernel_ends_with_its_client_and_a_zygote_with_its_last_lease(tmp_path):
+@pytest.mark.parametrize("work", ["time.sleep(60)", "print(time.sleep(0.01))", "os.system('echo said; sleep 0.01')"])
+def test_a_kernel_ends_with_its_client_and_a_zygote_with_its_last_lease(work, tmp_path):
+    """Also one that goes on saying things to nobody."""
     script = f"""
 import os, papermill, sys, nbformat
 from mi_analysis.batch.warm_engine import Engine
 from papermill.engines import papermill_engines
 papermill_engines.register("mi", Engine)
-cell = "import os, time; open({str(tmp_path / "pids")!r}, 'w').write(f'{{os.getpid()}} {{os.getppid()}}'); time.sleep(60)"
+cell = "import os, time; open({str(tmp_path / "pids")!r}, 'w').write(f'{{os.getpid()}} {{os.getppid()}}')\\nwhile True: {work}"
 book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)], metadata={{"kernelspec": {{"name": "python3", "language": "python", "display_name": "P"}}}})
 papermill.execute_notebook(book, None, engine_name="mi", progress_bar=False)
 """
