@@ -1,5 +1,6 @@
 """What tests share: where the samples are, and which tests need something this machine may not have."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -132,10 +134,9 @@ class Seen:
     narrow: int
 
 
-@pytest.fixture(scope="module")  # while it stands, an event loop runs in the thread of the tests
-def browser() -> Iterator[Any]:
-    """The machine's own Chromium, without a window."""
-    require("browser")
+@contextlib.contextmanager
+def chromium() -> Iterator[Any]:
+    """The machine's own Chromium, without a window. While it stands, an event loop runs in its thread."""
     from playwright.sync_api import sync_playwright
 
     program = next(found for found in map(shutil.which, CHROMIUM) if found)
@@ -147,14 +148,27 @@ def browser() -> Iterator[Any]:
         opened.close()
 
 
-@pytest.fixture(scope="module")
-def look(browser: Any) -> Callable[[Path], Seen]:
-    """Opens a page with every detail unfolded, and asks axe: WCAG 2.2 A and AA, and best practice."""
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    """A browser for one test."""
+    require("browser")
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def look() -> Iterator[Callable[[Path], Seen]]:
+    """Opens a page with every detail unfolded, and asks axe: WCAG 2.2 A and AA, and best practice.
+
+    In a thread of its own, whose event loop does not stand in the way of the notebooks that tests run.
+    """
+    require("browser")
     require("checkers")
     axe = (Path(os.environ["MI_NODE_MODULES"]) / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
     rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    opened = chromium()
 
-    def look(file: Path) -> Seen:
+    def seen(file: Path) -> Seen:
         page, requests = browser.new_page(bypass_csp=True), []
         page.on("request", lambda request: requests.append(request.url))
         page.goto(file.absolute().as_uri())
@@ -167,7 +181,10 @@ def look(browser: Any) -> Callable[[Path], Seen]:
         violations = [(rule["id"], node["html"][:200]) for rule in found["violations"] for node in rule["nodes"]]
         return Seen(violations, [one for one in requests[1:] if not one.startswith("data:")], narrow)
 
-    return look
+    with ThreadPoolExecutor(1) as alone:
+        browser = alone.submit(opened.__enter__).result()
+        yield lambda file: alone.submit(seen, file).result()
+        alone.submit(opened.__exit__, None, None, None).result()
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,8 @@ A clean process without threads, the zygote, sets up IPython's kernel once, impo
 finds, and gives every notebook a forked child. The child runs ipykernel's own code; its "sockets" are one Unix socket. On
 this side papermill's engine has another kernel manager: limits, interrupts, errors and widgets are papermill's own.
 
-Where it does not apply (Windows, another kernel or language, an untested ipykernel) papermill's own engine runs the
-notebook, and the log says so. Different from that one: imports happen before the parameters cell, but for those after a
-change of the environment or the search path, and those that print or start a thread.
+Where it does not apply (Windows, other kernels, an untested ipykernel) papermill's own engine runs the notebook and the
+log says so. Imports happen before the parameters, but for those that print, start a thread, or follow a changed environment.
 """
 
 import asyncio
@@ -105,6 +104,8 @@ def zygote(number: int, names: list[str]) -> None:
                         _child(wire, wire.connection, app.kernel, streams)
                     finally:
                         os._exit(0)
+                else:
+                    wire.connection.close()  # the child's alone, so that its end is seen on the other side
     Path(listener.getsockname()).unlink(missing_ok=True)
 
 
@@ -177,8 +178,7 @@ def _kernel_app(wire: Wire) -> Any:
     publisher = Publisher()
     streams = [Stream(session, publisher, name, watchfd=False) for name in ("stdout", "stderr")]
     sys.argv = [importlib.import_module("ipykernel_launcher").__file__ or "", "-f", ""]
-    app = App.instance(session=session)
-    app.initialize(["--HistoryManager.enabled=False"])
+    (app := App.instance(session=session)).initialize(["--HistoryManager.enabled=False"])
     return app, streams
 
 
@@ -350,7 +350,7 @@ class _Kernel(KernelManager, KernelClient):
         os.killpg(self.process, signal.SIGINT)
 
     async def shutdown_kernel(self, now: bool = False, restart: bool = False) -> None:  # type: ignore[override]
-        until = time.monotonic() + PATIENCE
+        _, until = self.is_alive(), time.monotonic() + PATIENCE  # what it used is seen before it ends
         self.shell_channel.send(self.session.msg("shutdown_request", {"restart": restart}))
         while not now and self.is_alive() and time.monotonic() < until:
             await self._more(TICK)
