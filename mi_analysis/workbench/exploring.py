@@ -4,7 +4,6 @@ from collections.abc import Hashable
 from dataclasses import replace
 
 import ipywidgets
-from IPython.display import display
 
 from mi_analysis.model.schema import ALL, NOT_PLACED
 from mi_analysis.reporting import figures, standard
@@ -47,13 +46,18 @@ def explorer(desk: Desk, language: str = "") -> ipywidgets.VBox:
         ),
     }  # fmt: skip
 
-    def show(unit: str, activity: str, measure: str, months: int) -> None:
-        for part in shown(replace(desk, unit=unit), measure, activity, months, words.language):
-            display(part)
+    shown_below = ipywidgets.HTML()  # not an Output: capturing outputs can wait for ever where no browser answers
 
-    output = ipywidgets.interactive_output(show, choices)
+    def show(_: object = None) -> None:
+        unit, activity, measure, months = (choice.value for choice in choices.values())
+        parts = shown(replace(desk, unit=unit), measure, activity, months, words.language)
+        shown_below.value = "".join(part.html for part in parts)
+
+    for choice in choices.values():
+        choice.observe(show, "value")
+    show()
     return ipywidgets.VBox([ipywidgets.HBox([choices["unit"], choices["activity"]]),
-                            ipywidgets.HBox([choices["measure"], choices["months"]]), output])  # fmt: skip
+                            ipywidgets.HBox([choices["measure"], choices["months"]]), shown_below])  # fmt: skip
 
 
 def shown(desk: Desk, measure: str, activity: str = ALL, months: int = 24, language: str = "") -> list[Presentation]:
