@@ -342,7 +342,7 @@ class _Kernel(KernelManager, KernelClient):
     def is_alive(self) -> bool:
         with contextlib.suppress(psutil.Error):
             kernel = psutil.Process(self.process)
-            kernels[self.process] = sum(kernel.cpu_times()[:4]), kernel.memory_info().rss
+            kernels[self.process] = sum(kernel.cpu_times()[:4]), max(kernels[self.process][1], kernel.memory_info().rss)
             return not self.ended
         return False
 

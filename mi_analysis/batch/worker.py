@@ -340,6 +340,7 @@ class _Used:
     def __enter__(self) -> "_Used":
         self.cpu, self.memory, self.said_too_much = 0.0, 0.0, False
         self._me, self._ended = psutil.Process(), threading.Event()
+        self._others = set(self._me.children(recursive=True))
         warm_engine.kernels.clear()
         self._before, self._size = self._seconds(), self._me.memory_info().rss
         self._watch = threading.Thread(target=self._sample, daemon=True)
@@ -369,11 +370,11 @@ class _Used:
                         one.kill()
 
     def _kernels(self) -> list[psutil.Process]:
-        """Kernels at work and what they started: children of this process, or forked by another."""
-        found = self._me.children(recursive=True)
-        for number in list(warm_engine.kernels):
+        """Kernels at work and what they started: children that this process did not have, or forked by another."""
+        found = [one for one in self._me.children(recursive=True) if one not in self._others]
+        for number, (_, memory) in list(warm_engine.kernels.items()):
             with contextlib.suppress(psutil.Error):
                 one = psutil.Process(number)
                 found += [one, *one.children(recursive=True)]
-                warm_engine.kernels[number] = sum(one.cpu_times()[:4]), one.memory_info().rss
+                warm_engine.kernels[number] = sum(one.cpu_times()[:4]), max(memory, one.memory_info().rss)
         return found

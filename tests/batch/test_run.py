@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -191,9 +193,12 @@ def test_a_notebook_that_behaves_badly_is_contained_and_named(project, cell, lim
         time_limit=limit,
     )
 
-    result = worker.make(work)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as bystander:
+        result = worker.make(work)
+        spared = bystander.poll() is None
+        bystander.communicate(b"\n")
 
-    assert (result.state, result.message) == ("failed", message)
+    assert (result.state, result.message, spared) == ("failed", message, True)
     assert (Path.cwd(), os.environ | worker.ENVIRONMENT) == (before[0], before[1] | worker.ENVIRONMENT)
     assert [file.name for file in (place / "07").iterdir()] == ["n.log"]
 

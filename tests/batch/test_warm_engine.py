@@ -130,9 +130,8 @@ def plain(book) -> list:
             else:
                 outputs.append(dict(output))
         outputs.append(streams)
-        cells.append(
-            (cell.source, cell.get("execution_count"), outputs, "exception" in str(cell.metadata.get("papermill")))
-        )
+        number = None if "SIGSEGV" in cell.source else cell.get("execution_count")  # told, or died before it was told
+        cells.append((cell.source, number, outputs, "exception" in str(cell.metadata.get("papermill"))))
     widgets = book.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
     models = sorted(
         (model["model_name"], model["state"].get("outputs"), model["state"].get("value")) for model in widgets.values()
