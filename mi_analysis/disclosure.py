@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,8 @@ FLOOR = 3
 
 CELL = ["unit", "activity", "period_start", "grain", "window"]
 PLACE = ["unit", "period_start", "grain", "window"]
+LOOKED_BY = ["unit", "grain", "window"]
+TOLD = ["activity", "period_start", "measure", "state", "reason"]
 DOMINATED = {
     "sick": "sick_days", "child_sick": "child_sick_days", "injury": "injury_days", "overtime": "overtime_hours",
 }  # fmt: skip
@@ -67,19 +69,35 @@ class Released:
     coverage: pd.DataFrame
 
     @cached_property
-    def cells(self) -> pd.DataFrame:
-        """The values by unit, activity, period, grain and window."""
-        return self.values.set_index(CELL).sort_index()
+    def _found(self) -> dict[tuple[str, str, str], "Looked"]:
+        return {}
 
     @cached_property
-    def told(self) -> dict[tuple, tuple[str, str]]:
-        """State and reason of each cell of `states`, by the same and the measure."""
-        keys = zip(*(self.states[name] for name in [*CELL, "measure"]), strict=True)
-        return dict(zip(keys, zip(self.states["state"], self.states["reason"], strict=True), strict=True))
+    def _places(self) -> list[dict[Any, Any]]:
+        """Row numbers in `values` and `states` by unit, grain and window."""
+        return [dict(frame.groupby(LOOKED_BY).indices) for frame in (self.values, self.states)]
+
+    def look(self, unit: str, grain: str, window: str) -> "Looked":
+        """The figures of a unit in periods of one kind, ready to be looked up."""
+        key = (unit, grain, window)
+        if key not in self._found:
+            frames = (self.values, self.states)
+            rows = (frame.take(places.get(key, [])) for frame, places in zip(frames, self._places, strict=True))
+            self._found[key] = Looked(*rows)
+        return self._found[key]
+
+    @cached_property
+    def _of_unit(self) -> dict[str, dict[Any, Any]]:
+        return {name: dict(frame.groupby("unit").indices) for name, frame in self.frames().items()}
 
     def of_units(self, units: list[str]) -> "Released":
         """The same, with only these units' rows."""
-        return Released(self.audience, *(frame[frame["unit"].isin(units)] for frame in self.frames().values()))
+        rows = {
+            name: [found[unit] for unit in dict.fromkeys(units) if unit in found]
+            for name, found in self._of_unit.items()
+        }
+        taken = {name: np.sort(np.concatenate([np.array([], int), *parts])) for name, parts in rows.items()}
+        return Released(self.audience, *(frame.take(taken[name]) for name, frame in self.frames().items()))
 
     def frames(self) -> dict[str, pd.DataFrame]:
         """The frames by name."""
@@ -90,6 +108,44 @@ class Released:
         folder.mkdir(parents=True, exist_ok=True)
         for name, frame in self.frames().items():
             frame.reset_index(drop=True).to_parquet(folder / f"{name}.parquet", index=False)
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Rows of `Released.values` and `Released.states` of one unit, grain and window."""
+
+    values: pd.DataFrame
+    states: pd.DataFrame
+
+    @cached_property
+    def told(self) -> dict[tuple, tuple[str, str]]:
+        """State and reason by activity, period_start and measure."""
+        *keys, states, reasons = (listed(self.states[name]) for name in TOLD)
+        return dict(zip(zip(*keys, strict=True), zip(states, reasons, strict=True), strict=True))
+
+    @cached_property
+    def rows(self) -> dict[tuple[str, pd.Timestamp], int]:
+        """Row number by activity and period_start."""
+        keys = zip(*(listed(self.values[name]) for name in TOLD[:2]), strict=True)
+        return {key: row for row, key in enumerate(keys)}
+
+    @cached_property
+    def _columns(self) -> dict[str, np.ndarray]:
+        return {}
+
+    def figure(self, activity: str, start: pd.Timestamp, measure: str) -> float | None:
+        """A value; None where there is none."""
+        if measure not in self._columns:
+            self._columns[measure] = self.values[measure].to_numpy(float)
+        row = self.rows.get((activity, start))
+        value = None if row is None else float(self._columns[measure][row])
+        return value if value == value else None
+
+
+def listed(column: pd.Series) -> list[Any]:
+    """A column's values; each different one is made once."""
+    codes, different = pd.factorize(column, use_na_sentinel=False)
+    return list(different.to_numpy(object)[codes])
 
 
 def load(folder: Path, audience: Audience) -> Released:

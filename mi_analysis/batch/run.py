@@ -117,8 +117,9 @@ class _Run:
 
     def bring(self, editions: list[Edition], outputs: Path) -> Outcome:
         for edition in editions:
-            if edition.up_to_date:
-                self.records[edition.period] = edition.before  # type: ignore[assignment]
+            if edition.before and edition.up_to_date:
+                self.records[edition.period] = edition.before
+                (edition.place / "run.journal").unlink(missing_ok=True)  # a kill before the very last step
             else:
                 self.records[edition.period] = record.begin(edition, self._about())
         ready = deque(task for edition in editions for task in edition.tasks if task.state == "ready")
@@ -236,9 +237,10 @@ class _Run:
             states = {job["state"] for job in entry.jobs.values()}
             open_states = {"failed", "stopped", "ready", "not_chosen"}
             state = "interrupted" if self.outcome.interrupted else "incomplete" if states & open_states else "complete"
-            entry.save(state=state, ended_at=record.now())
+            entry.data |= {"state": state, "ended_at": record.now()}
             comments.write(entry, self.prepared, about.extracted(self.prepared))
             index.write(entry, self.plan, self.prepared)
+            entry.save()  # last: what is complete has its index
         for task in edition.tasks:
             self.outcome.counts[task.state] += 1
             job = entry.jobs.get(task.job.key, {})

@@ -1,10 +1,11 @@
 """Figures in print: an image with title, alternative text made from the data, and its numbers.
 
 `figure` takes axes (of `mi_analysis.reporting.plots`, or an analyst's own) and the data drawn. The
-image is SVG, or PNG where that is smaller or the SVG is large. The same data gives the same bytes.
+image is SVG, or PNG where the SVG is large and PNG smaller. The same data gives the same bytes.
 """
 
 import base64
+import contextlib
 import io
 import re
 import warnings
@@ -16,6 +17,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Drawing
 
 from mi_analysis.reporting.plots import THEME, control
@@ -23,8 +25,8 @@ from mi_analysis.reporting.presentation import Figure, clean, escape
 from mi_analysis.reporting.tables import NO_NUMBER, TIMES, Column, States, cell_text, label, measure_column, table
 from mi_analysis.reporting.wording import Words, is_missing
 
-LARGEST_SVG = 150_000
-"""Bytes; a larger image is shown as PNG."""
+LARGE_SVG, LARGEST_SVG = 30_000, 150_000
+"""Bytes; PNG is tried for a larger image, and always taken for a still larger one."""
 PIXELS_PER_INCH = 144
 WIDE = 6.0
 """Inches; a wider figure scrolls on a phone, so that its letters can be read."""
@@ -134,21 +136,33 @@ def _html(drawing: Drawing, title: str, text: str, numbers: str, note: str, word
 
 
 def image(drawing: Drawing) -> str:
-    """The drawing as a data address: SVG, or PNG where that is smaller or the SVG is large."""
-    svg = _saved(drawing, "svg", {"Date": None, "Creator": None, "Format": None, "Type": None})
-    text = re.sub(r"\s*\n\s*", " ", re.sub(r"<!--.*?-->", "", svg.decode(), flags=re.DOTALL))
-    svg = re.sub(r"> <", "><", text).encode()
-    png = _saved(drawing, "png", {"Software": None}) if len(svg) > 4_000 else svg
-    kind, content = ("svg+xml", svg) if len(svg) <= min(LARGEST_SVG, len(png)) else ("png", png)
+    """The drawing as a data address: SVG, or PNG where the SVG is large and PNG smaller."""
+    kind, content = "svg+xml", _svg(drawing)
+    if len(content) > LARGE_SVG:
+        png = io.BytesIO()
+        with _as_drawn():
+            drawing.savefig(png, format="png", metadata={"Software": None})
+        if len(content) > min(LARGEST_SVG, len(png.getvalue())):
+            kind, content = "png", png.getvalue()
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _saved(drawing: Drawing, kind: str, metadata: Mapping[str, None]) -> bytes:
-    target = io.BytesIO()
+def _svg(drawing: Drawing) -> bytes:
+    """As `savefig` makes it, which draws twice: first to find the layout, though drawing does that itself."""
+    drawing.set_dpi(PIXELS_PER_INCH)
+    target, unsaid = io.BytesIO(), dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    with _as_drawn():
+        FigureCanvasSVG(drawing).print_svg(target, metadata=unsaid)
+    drawing.set_dpi(PIXELS_PER_INCH)
+    text = re.sub(r"<!--.*?-->", "", target.getvalue().decode(), flags=re.DOTALL)
+    return re.sub(r"> <", "><", re.sub(r"\s*\n\s*", " ", text)).encode()
+
+
+@contextlib.contextmanager
+def _as_drawn() -> Iterator[None]:
     with mpl.rc_context(THEME), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # names in other alphabets
-        drawing.savefig(target, format=kind, dpi=PIXELS_PER_INCH, metadata=metadata)
-    return target.getvalue()
+        yield
 
 
 # Alternative text

@@ -11,6 +11,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.dates import date2num
@@ -306,8 +307,6 @@ def points(
 
     ``fit`` has the columns ``x``, ``fit``, ``lower`` and ``upper``.
     """
-    import seaborn as sns
-
     ax = new_axes() if ax is None else ax
     known = data.dropna(subset=[x, y])
     if known.empty:
@@ -346,8 +345,6 @@ def heat(
     ``colour`` (same shape) gives the colours where values of different columns cannot be compared;
     ``states`` (same shape, or null) is drawn as its symbol.
     """
-    import seaborn as sns
-
     ax = new_axes((9.6, 0.9 + 0.26 * max(len(matrix), 1))) if ax is None else ax
     if matrix.empty or not matrix.notna().to_numpy().any():
         return _empty(ax, words)

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from mi_analysis.analysis.control import ControlChart, control_chart
-from mi_analysis.disclosure import Released
+from mi_analysis.disclosure import Looked, Released, listed
 from mi_analysis.measures.calendar import month_end, working_days
 from mi_analysis.measures.catalogue import Measure
 from mi_analysis.measures.own import catalogue_of, texts
@@ -124,13 +124,9 @@ class Figures(Periods):
         shown = [self.catalogue[name] for name in self.institution.key_figures]
         return [measure.name for measure in shown if measure.is_own and domain in ("", measure.domain)]
 
-    @property
-    def _cells(self) -> pd.DataFrame:
-        return self.released.cells
-
-    @property
-    def _states(self) -> dict[tuple, tuple[str, str]]:
-        return self.released.told
+    def _look(self, grain: str = "", window: str = "month", unit: str | None = None) -> Looked:
+        grain = grain or self.grain
+        return self.released.look(unit or self.unit, grain, self.window(window, grain))
 
     @cached_property
     def _settled(self) -> pd.Timestamp:
@@ -186,14 +182,9 @@ class Figures(Periods):
         """
         for name in names:
             self.measure_named(name)
-        rows, grain = self.released.values, grain or self.grain
-        window = self.window(window, grain)
-        chosen = rows[(rows["grain"] == grain) & (rows["window"] == window) & (rows["period_start"] <= self.at)]
-        chosen = chosen[chosen["unit"] == (unit or self.unit)]
-        if activity is not None:
-            chosen = chosen[chosen["activity"] == (activity or self.scope)]
-        if months:
-            chosen = chosen[chosen["period_start"] > self.at - pd.DateOffset(months=months * LENGTHS[grain])]
+        grain = grain or self.grain
+        looked = self._look(grain, window, unit)
+        chosen = self._up_to(looked.values, activity, months, grain)
         long = chosen.melt(KEY, list(names), "measure", "value").sort_values(
             ["measure", "activity", "period_start"], ignore_index=True
         )
@@ -203,16 +194,29 @@ class Figures(Periods):
                 for name, start in zip(long["measure"], long["period_start"], strict=True)
             ]
             long = long[own].reset_index(drop=True)
-        keys = zip(*(long[name] for name in [*KEY, "measure"]), strict=True)
-        found = [self._state(key, value) for key, value in zip(keys, long["value"], strict=True)]
+        cells = zip(
+            *(listed(long[name]) for name in ("activity", "period_start", "measure")), long["value"], strict=True
+        )
+        place = (unit or self.unit, grain, self.window(window, grain))
+        found = [self._state(looked, place, *cell) for cell in cells]
         long[["state", "reason"]] = pd.DataFrame(found, columns=["state", "reason"], index=long.index)
         return long.drop(columns=["grain", "window"])
 
-    def _state(self, key: tuple, value: float | None) -> tuple[str, str]:
+    def _up_to(self, rows: pd.DataFrame, activity: str | None, months: int | None, grain: str) -> pd.DataFrame:
+        chosen = rows["period_start"] <= self.at
+        if activity is not None:
+            chosen &= rows["activity"] == (activity or self.scope)
+        if months:
+            chosen &= rows["period_start"] > self.at - pd.DateOffset(months=months * LENGTHS[grain])
+        return rows[chosen]
+
+    def _state(
+        self, looked: Looked, place: tuple[str, str, str], activity: str, start: pd.Timestamp, measure: str, value: float | None
+    ) -> tuple[str, str]:  # fmt: skip
         """State and reason of a cell with its measure; without a record it is a value, missing, or cannot be."""
-        if key in self._states:
-            return self._states[key]
-        unit, activity, start, grain, window, measure = key
+        if told := looked.told.get((activity, start, measure)):
+            return told
+        unit, grain, window = place
         if value is not None and not pd.isna(value):
             entry = self.catalogue[measure]
             if window == grain == "month" and entry.guard in REGISTERED_LATE and start > self._settled:
@@ -231,16 +235,10 @@ class Figures(Periods):
         """One figure and its state."""
         self.measure_named(measure)
         grain = grain or self.grain
-        key = (
-            unit or self.unit,
-            activity or self.scope,
-            at or self.at_of(measure, unit, grain),
-            grain,
-            self.window(window, grain),
-        )
-        value = self._cells[measure].get(key) if key in self._cells.index else None
-        known = value is not None and not pd.isna(value)
-        return (float(value) if value is not None and known else None), self._state((*key, measure), value)[0]
+        at, looked = at or self.at_of(measure, unit, grain), self._look(grain, window, unit)
+        value = looked.figure(activity or self.scope, at, measure)
+        place = (unit or self.unit, grain, self.window(window, grain))
+        return value, self._state(looked, place, activity or self.scope, at, measure, value)[0]
 
     def table(
         self, names: list[str], window: str = "month", at: pd.Timestamp | None = None, grain: str = "", years: int = 0
@@ -249,8 +247,7 @@ class Figures(Periods):
         for name in names:
             self.measure_named(name)
         grain = grain or self.grain
-        rows = self._cells.loc[[self.unit]].reset_index()
-        rows = rows[(rows["grain"] == grain) & (rows["window"] == self.window(window, grain))].set_index("activity")
+        rows = self._look(grain, window).values.set_index("activity")
         order = {NOT_PLACED: 1, ALL: 2}
         days = {name: at or self.at_of(name, grain=grain, years=years) for name in names}
         values = pd.DataFrame({name: rows.loc[rows["period_start"] == day, name] for name, day in days.items()})
@@ -281,22 +278,24 @@ class Figures(Periods):
             return False
         if entry.inapplicable(self.scope, window) == "window":
             window = entry.windows[-1]
-        rows = self.released.values
-        window = self.window(window)
-        rows = rows[(rows["unit"] == self.unit) & (rows["window"] == window) & (rows["grain"] == self.grain)]
-        rows = rows[rows["activity"] == self.activity] if self.activity else rows
-        rows = rows[(rows["period_start"] <= self.at) & (rows["period_start"] > self.last_year)]
-        hidden = (self.unit, self.scope, self.at, self.grain, window, measure)
-        return bool(rows[measure].notna().any()) or self._states.get(hidden, ("",))[0] == "hidden"
+        looked = self._look("", window)
+        rows = looked.values if not self.activity else looked.values[looked.values["activity"] == self.activity]
+        recent = (rows["period_start"] <= self.at) & (rows["period_start"] > self.last_year)
+        hidden = looked.told.get((self.scope, self.at, measure), ("",))[0] == "hidden"
+        return hidden or bool((rows[measure].notna() & recent).any())
 
     def series(
         self, *names: str, months: int = 24, activity: str = "", window: str = "month", unit: str | None = None
     ) -> pd.DataFrame:
         """Measures over the last months, a column per measure: period_start first, oldest month on top."""
-        long = self.measures(*names, activity=activity, window=window, months=months, unit=unit)
-        wide = long.pivot(index="period_start", columns="measure", values="value").reindex(columns=list(names))
         if self.grain == "year":  # years of the calendar and of the budget, each where it begins
+            long = self.measures(*names, activity=activity, window=window, months=months, unit=unit)
+            wide = long.pivot(index="period_start", columns="measure", values="value").reindex(columns=list(names))
             return wide.dropna(how="all").reset_index().rename_axis(columns=None)
+        for name in names:
+            self.measure_named(name)
+        rows = self._up_to(self._look("", window, unit).values, activity, months, self.grain)
+        wide = rows.set_index("period_start")[list(names)].sort_index()
         starts = "MS" if self.grain == "month" else "QS"
         every = pd.date_range(wide.index.min(), self.at, freq=starts, name="period_start") if len(wide) else wide.index
         return wide.reindex(every).reset_index().rename_axis(columns=None)
@@ -374,9 +373,11 @@ class Figures(Periods):
 
 def signal_keys(table: pd.DataFrame) -> list[str]:
     """Word key of each point's signal, from a control chart's table."""
+    rules = {cause: table[cause].to_numpy() for cause in set(table["cause"]) if cause}
     return [
-        f"{row['cause']}_{'up' if row[row['cause']] > 0 else 'down'}" if row["cause"] else "none" for row in table.to_dict("records")
-    ]  # fmt: skip
+        f"{cause}_{'up' if rules[cause][row] > 0 else 'down'}" if cause else "none"
+        for row, cause in enumerate(table["cause"])
+    ]
 
 
 def valid_at(units: pd.DataFrame, at: pd.Timestamp) -> pd.Series:

@@ -4,6 +4,7 @@ from typing import Protocol
 
 import pandas as pd
 
+from mi_analysis.disclosure import Looked
 from mi_analysis.parameters import Institution
 from mi_analysis.reporting.wording import first_of_quarter, grain_of
 
@@ -22,8 +23,7 @@ class Periods(Protocol):
     def scope(self) -> str:
         """The desk's activity, or the total of all."""
 
-    @property
-    def _cells(self) -> pd.DataFrame: ...
+    def _look(self, grain: str = "", window: str = "month", unit: str | None = None) -> Looked: ...
 
     @property
     def at(self) -> pd.Timestamp:
@@ -53,9 +53,9 @@ class Periods(Protocol):
         if grain != "year":
             return self.at - back
         calendar = pd.Timestamp(self.at.year, 1, 1) - back
-        known = self._cells[measure].get
+        looked = self._look(grain, "month", unit)
         for at in (calendar, self.fiscal_at - back):
-            if not pd.isna(known((unit or self.unit, self.scope, at, grain, "month"), None)):
+            if looked.figure(self.scope, at, measure) is not None:
                 return at
         return calendar
 

@@ -120,7 +120,7 @@ class Summaries(Figures):
                 )
                 if self.grain != "year"
             }  # fmt: skip
-            _, reason = self._states.get((self.unit, self.scope, self.at, self.grain, "month", name), ("", ""))
+            _, reason = self._look().told.get((self.scope, self.at, name), ("", ""))
             year = {}
             if self.grain == "year" or (cells["month"][0] is None and reason == "grain"):
                 for column, back in (("year", 0), ("year_last_year", 1)):

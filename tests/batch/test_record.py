@@ -1,0 +1,186 @@
+"""A run that is killed is taken up again: what was finished stays, the rest is made, nothing is half-written."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from mi_analysis.batch.record import Record
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked and killed there")
+
+RUNNER = """\
+import contextlib, os, signal, sys, time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from conftest import made_project
+from test_run import RUN, STAMP, Immediate
+from mi_analysis.batch import run, screen, worker
+
+TEXT = RUN.replace("last: 1", "last: 3")
+TOUCH = {{"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link"}}
+
+def written(work):
+    data = work.expected["data"].encode()
+    outputs = worker._put_in_place(work, {{"html": b"page " + data, "ipynb": b"notebook " + data, "xlsx": b"book " + data}})
+    return worker.Result(work.key, "made", 1, 1, 1, outputs, headline={{"deviation": -5000.0}})
+
+def started(workers):
+    return ProcessPoolExecutor(workers, mp_context=get_context("fork"), initializer=worker.start)
+
+def run_once(root, steps, real):
+    root.mkdir(exist_ok=True)
+    project, done = made_project(root), 0
+    project.notebook("unit_report", STAMP)
+    def step(event, values):
+        nonlocal done
+        if event in TOUCH and str(project.outputs) in str(values[0]) and (event != "open" or values[2] & os.O_CREAT):
+            done += 1
+            if done == steps:
+                os.kill(os.getpid(), signal.SIGKILL)
+    sys.addaudithook(step)
+    executor = started if real else lambda _: Immediate(written)
+    run.run(project.plan(TEXT), project.prepared, project.outputs, run.Options(workers=2), screen.Screen("again"), executor)
+    return done
+
+if __name__ == "__main__":
+    screen.Screen.say = lambda *_, **__: None
+    for line in sys.stdin:
+        root, steps, real = line.split()
+        if (child := os.fork()) == 0:
+            os.setsid()
+            done = run_once(Path(root), int(steps), real == "real")
+            os.write(1, f"ended {{done}}\\n".encode())
+            os._exit(0)
+        os.write(1, f"started {{child}}\\n".encode())
+        if os.waitpid(child, 0)[1]:
+            with contextlib.suppress(ProcessLookupError):  # until its workers have seen that it is gone
+                while True:
+                    os.killpg(child, 0)
+                    time.sleep(0.01)
+            os.write(1, b"killed\\n")
+"""
+
+
+@dataclass
+class Runner:
+    """Runs the plan of a project in a process of its own, over and over; imports once."""
+
+    process: subprocess.Popen[str]
+
+    def start(self, root: Path, steps: int = 0, real: str = "made") -> int:
+        self.process.stdin.write(f"{root} {steps} {real}\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline().split()[1])
+
+    def end(self) -> str:
+        return self.process.stdout.readline().strip()
+
+
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory) -> Iterator[Runner]:
+    script = tmp_path_factory.mktemp("runner") / "runner.py"
+    script.write_text(RUNNER.format(tests=str(Path(__file__).parent)))
+    command = [sys.executable, str(script)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield Runner(process)
+        process.stdin.close()
+
+
+def outputs_of(root: Path) -> Path:
+    return root / "outputs" / "x" / "monthly"
+
+
+def finished(outputs: Path) -> dict[Path, tuple[int, int, str]]:
+    """Files of the reports that the records call finished: inode, time, and what they hold."""
+    records = [Record.read(folder) for folder in outputs.glob("2025-0?/[0-9]*")]
+    assert None not in records
+    files = {
+        record.folder / output["file"]: output["sha256"]
+        for record in records for job in record.finished().values() for output in job["outputs"]
+    }  # fmt: skip
+    assert {file: hashlib.sha256(file.read_bytes()).hexdigest() for file in files} == files
+    return {file: (file.stat().st_ino, file.stat().st_mtime_ns, sha256) for file, sha256 in files.items()}
+
+
+def everything(outputs: Path) -> dict[str, bytes]:
+    """All that stands there, but for what holds times: the record and the logs."""
+    files = (
+        file for file in outputs.rglob("*") if file.is_file() and file.suffix != ".log" and file.name != "run.json"
+    )
+    return {str(file.relative_to(outputs)): file.read_bytes() for file in files if file.name != ".lock"}
+
+
+def states(outputs: Path) -> list[tuple[str, str]]:
+    return [
+        (folder.parent.name, Record.read(folder).data["state"]) for folder in sorted(outputs.glob("2025-0?/[0-9]*"))
+    ]
+
+
+ENDS = [("2025-01", "complete"), ("2025-02", "complete"), ("2025-03", "complete")]
+
+
+@pytest.mark.parametrize(
+    "moments", [pytest.param(10, id="10 moments"), pytest.param(1_000, id="every moment", marks=pytest.mark.long)]
+)
+def test_a_run_killed_before_anything_it_writes_is_taken_up_again(moments, runner, tmp_path):
+    """Each moment is one file or folder about to be opened, renamed, removed."""
+    runner.start(tmp_path / "undisturbed")
+    count = int(runner.end().removeprefix("ended "))
+    whole = everything(outputs_of(tmp_path / "undisturbed"))
+    assert len(whole) == 6 * 3 + 3 + 1
+
+    for moment in sorted({1 + count * n // moments for n in range(moments)}):
+        outputs = outputs_of(tmp_path / str(moment))
+        runner.start(tmp_path / str(moment), moment)
+        assert runner.end() == "killed"
+        before = finished(outputs)
+        runner.start(tmp_path / str(moment))
+
+        assert runner.end().startswith("ended")
+        after = finished(outputs)
+        assert {file: after[file] for file in before} == before
+        assert everything(outputs) == whole
+        assert states(outputs) == ENDS
+        assert not list(outputs.rglob("*.new"))
+        shutil.rmtree(tmp_path / str(moment))
+
+
+@pytest.mark.parametrize("moments", [5, pytest.param(20, marks=pytest.mark.long)])
+def test_a_run_killed_while_its_workers_are_at_work_is_taken_up_again(moments, runner, tmp_path):
+    """Killed again and again, each time when some more names have been seen in its folder."""
+    runner.start(tmp_path / "undisturbed", real="real")
+    assert runner.end().startswith("ended")
+    whole = everything(outputs_of(tmp_path / "undisturbed"))
+    outputs, before, ends = outputs_of(tmp_path / "killed"), {}, []
+    for moment in range(moments):
+        process, seen = runner.start(tmp_path / "killed", real="real"), set()
+        while len(seen) < 10 + 5 * (moment % 5) and runner.process.poll() is None:
+            seen |= set(outputs.rglob("*"))
+            if states(outputs) == ENDS:
+                break
+            time.sleep(0.002)
+        os.kill(process, 9)
+        ends.append(runner.end())
+        after = finished(outputs)
+        assert {file: after[file] for file in before} == before
+        before = after
+
+    runner.start(tmp_path / "killed", real="real")
+
+    assert runner.end().startswith("ended")
+    assert ends == ["killed"] * moments
+    after = finished(outputs)
+    assert {file: after[file] for file in before} == before
+    assert everything(outputs) == whole
+    assert states(outputs) == ENDS
+    assert not list(outputs.rglob("*.new"))
