@@ -141,7 +141,7 @@ def image(drawing: Drawing) -> str:
     if len(content) > LARGE_SVG:
         png = io.BytesIO()
         with _as_drawn():
-            drawing.savefig(png, format="png", metadata={"Software": None})
+            drawing.savefig(png, format="png", dpi=PIXELS_PER_INCH, metadata={"Software": None})
         if len(content) > min(LARGEST_SVG, len(png.getvalue())):
             kind, content = "png", png.getvalue()
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

@@ -1,12 +1,14 @@
 import base64
+import io
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from mi_analysis.reporting import plots
-from mi_analysis.reporting.figures import figure
+from mi_analysis.reporting.figures import figure, image
 from mi_analysis.reporting.presentation import Figure
 from mi_analysis.reporting.tables import Column, measure_column
 from mi_analysis.reporting.wording import Words
@@ -109,3 +111,13 @@ def test_a_figure_without_title_words_or_numbers_is_refused(lacking: str) -> Non
 
     with pytest.raises(ValueError, match=r" needs a title, an alternative text and the columns of its numbers\.$"):
         figure(plots.new_axes(), data=months(2), words=DA, **given)  # type: ignore[arg-type]
+
+
+def test_a_large_drawing_is_shown_as_pixels_of_144_an_inch() -> None:
+    axes = plots.new_axes(plots.HALF)
+    for number in range(300):
+        axes.plot(np.sin(np.arange(60) * number))
+
+    data = Image.open(io.BytesIO(base64.b64decode(image(axes.figure).removeprefix("data:image/png;base64,"))))
+
+    assert data.size == tuple(int(144 * inches) for inches in plots.HALF)
