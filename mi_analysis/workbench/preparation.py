@@ -3,6 +3,7 @@
 What a run and a desk both need before anything can be shown.
 """
 
+import hashlib
 import json
 import shutil
 import tempfile
@@ -15,6 +16,7 @@ import pandas as pd
 
 from mi_analysis import disclosure, synthetic
 from mi_analysis.disclosure import Audience, Released
+from mi_analysis.disclosure.kept import Kept
 from mi_analysis.measures import compute
 from mi_analysis.measures.own import catalogue_of, check_measures
 from mi_analysis.model import audit as audits
@@ -229,14 +231,8 @@ def prepare(
         quarantined = connection.execute("select * from quarantine").df()
         changes = connection.execute("select * from unit_changes").df()
         comments = connection.execute(COMMENTS).df() if audience != "public" else pd.DataFrame(columns=COMMENT)
-    released = disclosure.release(
-        compute.frames(place),
-        audience,
-        institution.privacy,
-        institution.fiscal_year_start,
-        institution.goals_about_staff,
-        catalogue_of(institution),
-    )
+        moves = connection.execute("select unit, to_unit from unit_map where unit <> to_unit").fetchall()
+    released = released_once(institution, place, audience, audit.identity, units_of_today(units, moves, folder))
     return Prepared(
         name, institution, folder, audit, released, units, activities, quarantined, comments, changes, built
     )
@@ -245,6 +241,41 @@ def prepare(
 def of_activity(frame: pd.DataFrame, activity: str) -> pd.DataFrame:
     """The rows of an activity, and those of the totals it is part of."""
     return frame[frame["activity"].isin([activity, ALL, NOT_PLACED])] if "activity" in frame else frame
+
+
+def units_of_today(units: pd.DataFrame, moves: list[tuple[str, str]], folder: Path) -> Kept:
+    """The memory of what was hidden, with the newest place of each unit and what took over from those that are gone."""
+    by_age = units.sort_values("valid_to", kind="stable")
+    parents = dict(zip(by_age["unit"], by_age["parent"].fillna(""), strict=True))
+    successors: dict[str, set[str]] = {}
+    for gone, unit in moves:
+        successors.setdefault(gone, set()).add(unit)
+    return Kept(folder / "kept" / "hidden.jsonl", parents, successors)
+
+
+def released_once(institution: Institution, place: Path, audience: Audience, identity: str, kept: Kept) -> Released:
+    """What is released of a model; it lies beside the model until that, the rules or what was hidden before changes."""
+    folder = place / "released" / audience
+
+    def rests_on() -> str:
+        total = hashlib.sha256(f"{identity} {institution.model_dump_json()}".encode())
+        for file in (*sorted(Path(disclosure.__file__).parent.glob("*.py")), kept.file):
+            total.update(file.read_bytes() if file.exists() else b"")
+        return total.hexdigest()
+
+    stamp = folder / "rests_on.txt"
+    if not stamp.exists() or stamp.read_text("utf-8") != rests_on():
+        released = disclosure.release(
+            compute.frames(place), audience, institution.privacy, institution.fiscal_year_start,
+            institution.goals_about_staff, catalogue_of(institution), kept.parents, kept,
+        )  # fmt: skip
+        with tempfile.TemporaryDirectory(dir=made_below(folder.parent)) as half_made:
+            released.save(Path(half_made) / "new")
+            (Path(half_made) / "new" / stamp.name).write_text(rests_on(), "utf-8")
+            if folder.exists():
+                folder.replace(Path(half_made) / "old")
+            (Path(half_made) / "new").replace(folder)
+    return disclosure.load(folder, audience)
 
 
 def without_others(item: Received) -> dict[str, Any]:
