@@ -144,6 +144,8 @@ class Hidden:
         own = self.of[kind].reindex(pd.MultiIndex.from_frame(sums[SUM]))
         sums["hidden"], sums["sensitive"] = own["reason"].notna().to_numpy(), own["sensitive"].eq(True).to_numpy()
         sums["weight"] = sums["weight"] * np.where(sums["last"] - sums["first"] == 11, WHOLE_YEAR, 1.0)
+        for rated in ("sick", "overtime") if kind == "staff" else ():  # shown per årsværk, they go with it
+            sums["weight"] += ~pd.MultiIndex.from_frame(sums[SUM]).isin(self.of[rated].index)
         return sums
 
     def _complement(self, kind: str, parents: Mapping[str, str]) -> None:

@@ -160,7 +160,10 @@ SPLIT = ("overtime", "hours", "pay", "production", "open")
 
 def guards_of(entry: Measure) -> list[str]:
     """Every kind of figure that hides a measure."""
-    found = [OWN.get(entry.name, entry.guard), "pay" if entry.name == "actual_other" else ""]  # cost less other cost is pay
+    found = [
+        OWN.get(entry.name, entry.guard),
+        "pay" if entry.name == "actual_other" else "",
+    ]  # cost less other cost is pay
     found += [OF_COMPONENTS.get(part, "") for part in entry.components if entry.denominator]
     if entry.domain == "operations" or "closed" in entry.contains:
         found += ["open" if entry.kind == "stock" else "production"]

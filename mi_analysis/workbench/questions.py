@@ -180,6 +180,8 @@ class Questions(Summaries):
         outcomes = [name for name in outcomes if name and (name.startswith(GOAL) or self._any(name))]
         fitted = {}
         for name in outcomes:
+            if self._panel(name, exposure, ALL, leaves, "", 0)[0].empty:  # hidden, or never in the same month
+                continue
             margin = self.institution.smallest_relevant.get(name)
             fitted[name] = self._associate(name, exposure, ALL, leaves, "", 0, margin)
         about = {"family": f"goals {self.period[:7]}"}

@@ -20,14 +20,21 @@ def frames(persons: dict[str, int]) -> Frames:
     """Sick days and årsværk of a month, of units under S; as many days as persons."""
     place = {"period_start": JANUARY, "grain": "month", "window": "month"}
     every = persons | {"S": sum(persons.values())}
-    values = [{"unit": unit, "activity": "*", **place, "sick_days": 1.0 * n, "fte": 1.0 * n} for unit, n in every.items()]
-    guards = [dict.fromkeys(GUARD_COLUMNS) | {"unit": unit, **place, "persons": n, "withheld": False} for unit, n in every.items()]
+    values = [
+        {"unit": unit, "activity": "*", **place, "sick_days": 1.0 * n, "fte": 1.0 * n} for unit, n in every.items()
+    ]
+    guards = [
+        dict.fromkeys(GUARD_COLUMNS) | {"unit": unit, **place, "persons": n, "withheld": False}
+        for unit, n in every.items()
+    ]
     empty = pd.DataFrame(columns=["unit", "activity", "period_start", "grain", "window", "measure", "state", "reason"])
     one = pd.DataFrame({"unit": ["S"]})
     return Frames(pd.DataFrame(values), empty, pd.DataFrame(guards), one, one)
 
 
-def hidden(persons: dict[str, int], kept: Kept | None, privacy: Privacy | None = None, audience: str = "internal") -> set[str]:
+def hidden(
+    persons: dict[str, int], kept: Kept | None, privacy: Privacy | None = None, audience: str = "internal"
+) -> set[str]:
     """Units whose sick days are hidden."""
     parents = kept.parents if kept else PARENTS
     found = release(frames(persons), audience, privacy or Privacy(), parents=parents, kept=kept).values
