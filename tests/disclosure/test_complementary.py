@@ -9,7 +9,7 @@ import pytest
 from scipy import sparse
 from scipy.optimize import linprog
 
-from mi_analysis.disclosure import Released
+from mi_analysis.disclosure import Released, release
 from mi_analysis.disclosure.primary import GUARD_COLUMNS
 from mi_analysis.measures import compute
 from mi_analysis.measures.compute import Frames
@@ -172,3 +172,77 @@ def test_no_month_of_few_persons_in_the_example_agency_can_be_bounded_closer_tha
 
     assert len(cells) > 10
     assert too_near(attack, cells, measure) == []
+
+
+# Random institutions
+
+
+def institution(seed: int) -> tuple[Frames, dict[str, str]]:
+    """Two or three centres with two to five offices each over 15 months, some offices small, some months one person's."""
+    random = np.random.default_rng(seed)
+    parents = {"S": ""} | {f"C{n}": "S" for n in range(random.integers(2, 4))}
+    offices = {f"{centre}-{n}": centre for centre in list(parents)[1:] for n in range(random.integers(2, 6))}
+    parents |= offices
+    months = pd.date_range("2024-10-01", periods=15, freq="MS")
+    number = months.year * 12 + months.month - 1
+    persons = {unit: int(random.choice([4, 7, 9, 12, 16], p=[0.1, 0.3, 0.3, 0.2, 0.1])) for unit in offices}
+    drawn = {unit: random.poisson(0.35, (count, 15)) * random.integers(1, 9, (count, 15)) for unit, count in persons.items()}
+    under = {unit: [name for name in offices if unit in (name, offices[name], "S")] for unit in parents}
+    places = [
+        {"period_start": day, "grain": grain, "window": window}
+        for grain, length in LENGTH.items() for day in months if (day.month - 1) % length == 0
+        for window in ("month", "r3", "ytd", "r12")
+    ]  # fmt: skip
+    first, last = spans(pd.DataFrame(places))
+    values, guards = [], []
+    for unit, names in under.items():
+        days = np.concatenate([drawn[name] for name in names]).astype(float)
+        count = sum(persons[name] for name in names)
+        largest = days.max(0) / np.maximum(days.sum(0), 1e-9)
+        for place, begin, end in zip(places, first, last, strict=True):
+            own = (number >= begin) & (number <= end)
+            weights = days.sum(0)[own]
+            mean = float(weights @ largest[own] / weights.sum()) if weights.sum() else np.nan
+            yearly = place["window"] == "r12" or place["grain"] == "year"
+            share = mean if yearly else largest[own].max(initial=0)
+            key = {"unit": unit} | place
+            values.append({"activity": "*"} | key | {"sick_days": weights.sum() if own.any() else np.nan, "fte": 1.0 * count})
+            guards.append(dict.fromkeys(GUARD_COLUMNS) | key | {"persons": count, "fte": count, "sick_largest_share": share, "withheld": False})
+    empty = pd.DataFrame(columns=["unit", "activity", "period_start", "grain", "window", "measure", "state", "reason"])
+    one = pd.DataFrame({"unit": ["S"]})
+    return Frames(pd.DataFrame(values), empty, pd.DataFrame(guards).astype({"sick_largest_share": float}), one, one), parents
+
+
+def attacked(seed: int) -> tuple[int, list, list]:
+    """How many sums of sick days a random institution hides, those that follow from the rest, and those nearly found."""
+    frames, parents = institution(seed)
+    released = release(frames, "internal", Privacy(), parents=parents)
+    attack = Attack.on(frames.values, released.values, parents, "sick_days")
+    exact = attack.exact()[["unit", "first", "last"]].to_numpy().tolist()
+    cells = sensitive(attack.hidden, frames.guards, "sick_days", Privacy())
+    return len(attack.hidden), exact, too_near(attack, cells, "sick_days")
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_nothing_hidden_of_a_random_institution_can_be_found(seed):
+    hidden, exact, near = attacked(seed)
+
+    assert hidden > 0
+    assert (exact, near) == ([], [])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(10, 200))
+def test_nothing_hidden_of_many_random_institutions_can_be_found(seed):
+    assert attacked(seed)[1:] == ([], [])
+
+
+def test_the_attack_finds_what_only_the_primary_rules_hide(agency, monkeypatch):
+    """The attack is one that works: without the complement it finds hidden months."""
+    from mi_analysis.disclosure import hiding
+
+    monkeypatch.setattr(hiding.Hidden, "_complement", lambda self, kind, parents: None)
+    frames, parents = institution(0)
+    released = release(frames, "internal", Privacy(), parents=parents)
+
+    assert len(Attack.on(frames.values, released.values, parents, "sick_days").exact()) > 0
