@@ -186,7 +186,9 @@ def institution(seed: int) -> tuple[Frames, dict[str, str]]:
     months = pd.date_range("2024-10-01", periods=15, freq="MS")
     number = months.year * 12 + months.month - 1
     persons = {unit: int(random.choice([4, 7, 9, 12, 16], p=[0.1, 0.3, 0.3, 0.2, 0.1])) for unit in offices}
-    drawn = {unit: random.poisson(0.35, (count, 15)) * random.integers(1, 9, (count, 15)) for unit, count in persons.items()}
+    drawn = {
+        unit: random.poisson(0.35, (count, 15)) * random.integers(1, 9, (count, 15)) for unit, count in persons.items()
+    }
     under = {unit: [name for name in offices if unit in (name, offices[name], "S")] for unit in parents}
     places = [
         {"period_start": day, "grain": grain, "window": window}
@@ -206,11 +208,19 @@ def institution(seed: int) -> tuple[Frames, dict[str, str]]:
             yearly = place["window"] == "r12" or place["grain"] == "year"
             share = mean if yearly else largest[own].max(initial=0)
             key = {"unit": unit} | place
-            values.append({"activity": "*"} | key | {"sick_days": weights.sum() if own.any() else np.nan, "fte": 1.0 * count})
-            guards.append(dict.fromkeys(GUARD_COLUMNS) | key | {"persons": count, "fte": count, "sick_largest_share": share, "withheld": False})
+            values.append(
+                {"activity": "*"} | key | {"sick_days": weights.sum() if own.any() else np.nan, "fte": 1.0 * count}
+            )
+            guards.append(
+                dict.fromkeys(GUARD_COLUMNS)
+                | key
+                | {"persons": count, "fte": count, "sick_largest_share": share, "withheld": False}
+            )
     empty = pd.DataFrame(columns=["unit", "activity", "period_start", "grain", "window", "measure", "state", "reason"])
     one = pd.DataFrame({"unit": ["S"]})
-    return Frames(pd.DataFrame(values), empty, pd.DataFrame(guards).astype({"sick_largest_share": float}), one, one), parents
+    return Frames(
+        pd.DataFrame(values), empty, pd.DataFrame(guards).astype({"sick_largest_share": float}), one, one
+    ), parents
 
 
 def attacked(seed: int) -> tuple[int, list, list]:
