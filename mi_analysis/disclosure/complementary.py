@@ -48,8 +48,9 @@ def complement(cells: pd.DataFrame, parents: Mapping[str, str], part: float, lea
         top = max(waiting, key=lambda unit: (tree.depth(unit), unit))
         waiting.remove(top)
         for units in _together(tree.children.get(top, []), tree, targets):
-            if not _World(cells, tree, units, part, least).protect(hidden, sensitive, climb=top != ""):
-                waiting.add(tree.above(top))  # nothing below is enough
+            above = tree.above(top)  # of nothing at all in the whole institution no part can be hidden
+            if not _World(cells, tree, units, part, least).protect(hidden, sensitive, climb=above != ""):
+                waiting.add(above)  # nothing below is enough
                 break
     return hidden & ~cells["hidden"].to_numpy(bool)
 
@@ -131,7 +132,8 @@ class _World:
         self.x, self.part, self.least = parts["value"].to_numpy(float), part, least
         self.lower = -self.x if self.x.min(initial=0) >= 0 else np.full(len(self.x), -self._far())
         self.hideable = own["unit"].isin(inside).to_numpy() & np.isfinite(own["weight"].to_numpy())
-        cost = own["weight"].to_numpy() * np.where(own["unit"].isin(tree.children), ABOVE, 1.0)
+        above = np.where(own["unit"].isin(tree.children), ABOVE, 1.0)
+        cost = own["weight"].to_numpy() * above
         self.row, self.sums = _sums(own, parts, tree)
         self.cost = np.bincount(self.row, np.where(self.hideable, cost, 0), self.sums.shape[0])
 

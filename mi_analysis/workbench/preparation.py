@@ -247,6 +247,7 @@ def units_of_today(units: pd.DataFrame, moves: list[tuple[str, str]], folder: Pa
     """The memory of what was hidden, with the newest place of each unit and what took over from those that are gone."""
     by_age = units.sort_values("valid_to", kind="stable")
     parents = dict(zip(by_age["unit"], by_age["parent"].fillna(""), strict=True))
+    parents[NOT_PLACED] = next((unit for unit, above in parents.items() if not above), "")  # as the measures add it up
     successors: dict[str, set[str]] = {}
     for gone, unit in moves:
         successors.setdefault(gone, set()).add(unit)
