@@ -278,7 +278,7 @@ def test_an_unknown_measure_is_answered_with_the_nearest_name_and_asks_nothing(s
     found = mi(capsys, "ask", "example", "kept_closd_pct", "overtime_per_fte", "--out", "elsewhere")
 
     assert found == (2, "", "measure: 'kept_closd_pct' is not in the catalogue. Nearest: kept_closed_pct.\n")
-    assert not Path("elsewhere/example/kept").exists()
+    assert not Path("elsewhere/example/kept/hypotheses.jsonl").exists()
 
 
 @pytest.mark.parametrize("verb", [[], *([verb] for verb in sorted(cli.cli.commands))])

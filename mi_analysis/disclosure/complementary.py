@@ -48,7 +48,7 @@ def complement(cells: pd.DataFrame, parents: Mapping[str, str], part: float, lea
         top = max(waiting, key=lambda unit: (tree.depth(unit), unit))
         waiting.remove(top)
         for units in _together(tree.children.get(top, []), tree, targets):
-            above = tree.above(top)  # of nothing at all in the whole institution no part can be hidden
+            above = tree.above(top)  # the institution itself is shown: where it has nothing at all, no part has
             if not _World(cells, tree, units, part, least).protect(hidden, sensitive, climb=above != ""):
                 waiting.add(above)  # nothing below is enough
                 break

@@ -37,6 +37,8 @@ class Kind:
         Smallest interval that protects them, in their unit of measure.
     split
         Those that are told of each activity, too.
+    counted
+        Of these a sum over units is hidden where exactly one part is; else where any part is, which no sum gives away.
     beside
         Kinds where this one is hidden too, as it would give them away.
     stock_of
@@ -46,6 +48,7 @@ class Kind:
     measures: tuple[str, ...]
     least: float = 1.0
     split: tuple[str, ...] = ()
+    counted: bool = True
     beside: tuple[str, ...] = ()
     stock_of: str = ""
 
@@ -54,7 +57,7 @@ KINDS = {
     "sick": Kind(("sick_days",)),
     "child_sick": Kind(("child_sick_days",)),
     "injury": Kind(("injury_days", "injury_pay")),
-    "overtime": Kind(("overtime_hours", "overtime_pay"), split=("activity_overtime_hours",)),
+    "overtime": Kind(("overtime_hours", "overtime_pay"), split=("activity_overtime_hours",), counted=False),
     "time_off": Kind(("balance_taken", "balance_paid"), beside=("overtime",)),
     "attendance": Kind(("attendance_hours",), beside=("sick", "overtime")),
     "staff": Kind(("fte", "norm_hours"), 0.5),
@@ -76,6 +79,7 @@ class Hidden:
     ) -> None:  # fmt: skip
         found, sensitive = primary.reasons(places, primary.known_months(values), public, privacy, year_start)
         judged = places[PLACE].assign(**found | {f"{kind} sensitive": alone for kind, alone in sensitive.items()})
+        judged["counted"] = places[["persons", "fte"]].notna().any(axis=1) | places["withheld"].eq(True)
         first, last = primary.months_of(values, year_start)
         self.cells = values.assign(first=first, last=last).reset_index(drop=True)
         self.judged = self.cells[PLACE].merge(judged, on=PLACE, how="left", validate="many_to_one")
@@ -119,8 +123,12 @@ class Hidden:
             unjudged = kind in ("sick", "child_sick", "injury", "overtime", "attendance", "staff")
             keys["reason"] = judged[kind].fillna("few_persons" if unjudged else "")
             keys["sensitive"] = judged[f"{kind} sensitive"].fillna(unjudged).astype(bool)
+            counted = self.judged.loc[rows, "counted"].eq(
+                True
+            )  # the same sum in a period where persons are: that decides
+            keys = keys[counted | ~counted.groupby([keys[name] for name in SUM]).transform("any")]
         for name in about.beside:
-            other = self.of[name].reindex(pd.MultiIndex.from_frame(self.keys(name)[rows]))
+            other = self.of[name].reindex(pd.MultiIndex.from_frame(keys[SUM]))
             keys["reason"] = keys["reason"].where(keys["reason"] != "", other["reason"].fillna("").to_numpy())
             keys["sensitive"] |= other["sensitive"].eq(True).to_numpy()
         keys["shown"] = keys["reason"] == ""
@@ -172,7 +180,7 @@ class Hidden:
         self.of[kind] = self.of[kind][~self.of[kind].index.isin(list(vain))]
 
     def _by_activity(self, kind: str, parents: Mapping[str, str]) -> pd.DataFrame:
-        """Figures by activity above the units where they are hidden: where exactly one part of a sum is.
+        """Figures by activity that are hidden: all of a unit that is, and sums above it (see `Kind`).
 
         Of a unit's activities no single one is hidden then: the total less the others would be that one.
         """
@@ -184,18 +192,27 @@ class Hidden:
         for unit in sorted(set(rows["unit"])):
             below.setdefault(parents.get(unit, ""), []).append(unit)
         for above in _deepest_first(below):
-            spans: dict[tuple[int, int], dict[str, int]] = {}
+            spans: dict[tuple[int, int], dict[str, set[str]]] = {}
+            holding = {(parents.get(unit, ""), *cell) for unit, *cell in hidden}  # a sum of parts that are told is told
             for unit, activity, first, last in hidden:
-                if activity != ALL and unit in below[above] and (above, ALL, first, last) not in hidden:
-                    parts = spans.setdefault((first, last), {})
-                    parts[activity] = parts.get(activity, 0) + 1
-            for (first, last), parts in spans.items():
-                alone = sorted(activity for activity, count in parts.items() if count == 1)
-                if len(alone) == 1:  # with one more, of those that have something hidden below
-                    alone += sorted(set(parts) - set(alone), key=lambda activity: (parts[activity], activity))[:1]
-                hidden |= {(above, activity, first, last) for activity in alone} & told
+                told_below = unit in below and (unit, activity, first, last) not in holding
+                covered = activity == ALL or (above, ALL, first, last) in hidden
+                if unit in below[above] and not (covered or told_below):
+                    spans.setdefault((first, last), {}).setdefault(activity, set()).add(unit)
+            unsafe = {span: _alone(parts) for span, parts in spans.items()}
+            if not KINDS[kind].counted:  # in every span, so that no difference of sums tells one
+                unsafe = dict.fromkeys(spans, set().union(*unsafe.values()))
+            hidden |= {(above, activity, *span) for span, names in unsafe.items() for activity in names} & told
         index = pd.MultiIndex.from_tuples(sorted(hidden), names=SUM) if hidden else self.of[kind].index[:0]
         return pd.DataFrame({"reason": "complementary", "sensitive": False}, index)
+
+
+def _alone(parts: Mapping[str, set[str]]) -> set[str]:
+    """Activities of which one unit's part alone is hidden, and never one activity: one more that has something hidden."""
+    alone = sorted(activity for activity, units in parts.items() if len(units) == 1)
+    if len(alone) == 1:
+        alone += sorted(set(parts) - set(alone), key=lambda activity: (len(parts[activity]), activity))[:1]
+    return set(alone)
 
 
 def _deepest_first(below: Mapping[str, list[str]]) -> list[str]:

@@ -149,7 +149,7 @@ def too_near(attack: Attack, cells: pd.DataFrame, measure: str) -> list[tuple]:
 @pytest.fixture(scope="session")
 def agency(small_agency) -> tuple[Frames, Released, dict[str, str]]:
     units = small_agency.prepared.units.sort_values("valid_to")
-    parents = dict(zip(units["unit"], units["parent"].fillna(""), strict=True))
+    parents = dict(zip(units["unit"], units["parent"].fillna(""), strict=True)) | {"~": "2000"}
     return compute.frames(small_agency.prepared.folder / "model"), small_agency.prepared.released, parents
 
 
@@ -158,8 +158,30 @@ def test_nothing_hidden_of_the_example_agency_follows_from_what_is_shown(agency,
     frames, released, parents = agency
     attack = Attack.on(frames.values, released.values, parents, measure)
 
+    found = attack.exact().merge(nothing_at_all(frames.values, measure), how="left", indicator=True)
+
     assert len(attack.hidden) > 20
-    assert attack.exact()[["unit", "first", "last"]].to_numpy().tolist() == []
+    assert found.loc[found["_merge"] == "left_only", ["unit", "first", "last"]].to_numpy().tolist() == []
+    assert (found["value"] == 0).all()
+
+
+def nothing_at_all(true: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """Sums of which the whole institution has nothing, so that no part of it has: the promise does not reach them."""
+    first, last = spans(true)
+    rows = true.assign(first=first, last=last)[
+        (true["unit"] == "2000") & (true["activity"] == "*") & (true[measure] == 0)
+    ]
+    return rows[["first", "last"]].drop_duplicates()
+
+
+def test_no_activity_of_an_office_with_hidden_overtime_follows_from_what_is_shown(agency):
+    frames, released, parents = agency
+    attack = Attack.on(frames.values, released.values, parents, "activity_overtime_hours")
+    offices = ~attack.hidden["unit"].isin(set(parents.values()))
+    found = attack.exact()
+
+    assert (offices & (attack.hidden["activity"] != "*")).sum() > 500
+    assert found[~found["unit"].isin(set(parents.values()))].empty
 
 
 @pytest.mark.parametrize("measure", [*STAFF[:3], "fte"])
@@ -169,6 +191,8 @@ def test_no_month_of_few_persons_in_the_example_agency_can_be_bounded_closer_tha
     frames, released, parents = agency
     attack = Attack.on(frames.values, released.values, parents, measure)
     cells = sensitive(attack.hidden, frames.guards, measure, small_agency.prepared.institution.privacy)
+    nothing = nothing_at_all(frames.values, measure)
+    cells = cells[~cells["first"].isin(nothing.loc[nothing["first"] == nothing["last"], "first"])]
 
     assert len(cells) > 10
     assert too_near(attack, cells, measure) == []

@@ -104,6 +104,18 @@ def test_persons_nobody_counted_are_at_least_the_aarsvaerk_rounded_up():
     assert hidden(of()) == dict.fromkeys(STAFF, "few_persons")  # neither known
 
 
+def test_of_the_same_months_in_two_windows_the_one_in_which_persons_are_counted_decides():
+    year = {"unit": "U", "grain": "year", "window": "month"}
+    twelve = {"unit": "U", "grain": "month", "window": "r12", "period_start": pd.Timestamp("2025-12-01")}
+    figures = {"sick_days": 7.0, "overtime_hours": 7.0}
+
+    released = release(made([year | figures, twelve | figures], [year | {"persons": 9}, twelve]), "internal", PRIVACY)
+    few = release(made([year | figures, twelve | figures], [year | {"persons": 4}, twelve]), "internal", PRIVACY)
+
+    assert hidden(released) == {}
+    assert few.values["sick_days"].isna().tolist() == [True, True]
+
+
 def test_unknown_staff_hides_neither_hours_nor_money_nor_cases():
     assert not {"registered_hours", "actual_pay", "actual", "closed"} & set(hidden(of()))
 
