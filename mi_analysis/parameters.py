@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
@@ -17,7 +17,8 @@ from mi_analysis.yaml_text import At, Date, FileRecord, Number, Pattern, Problem
 __all__ = ["Problem", "WrongUse", "nearest"]
 
 Audience = Literal["public", "internal", "unit_manager"]
-Language = Literal["da", "en"]
+_WORDS = (Path(__file__).parent / "reporting" / "words").glob("*.toml")  # a file per language that reports can be in
+Language: TypeAlias = Literal[tuple(sorted(file.stem for file in _WORDS))]  # type: ignore[valid-type]
 Grain = Literal["month", "quarter", "year"]
 Structure = Literal["today", "as_was"]
 PROJECT = Path(__file__).absolute().parents[1]
@@ -39,6 +40,10 @@ class Labels(Record):
 
     da: str
     en: str
+
+    def said(self, language: str) -> str:
+        """The name in Danish; in English for readers of every other language."""
+        return self.da if language == "da" else self.en
 
 
 class Contract(Record):
@@ -103,9 +108,7 @@ class Source(Record):
     suppressed_tokens: list[str] = []
     fill_down: list[str] = []
     wide: Wide | None = None
-    duplicates: Literal["keep", "drop_exact", "error", "first", "last"] = (
-        "keep"  # first, last: one row per key (events of a case)
-    )
+    duplicates: Literal["keep", "drop_exact", "error", "first", "last"] = "keep"  # first, last: one row per key
     yields_to: list[str] = []  # sources that count instead, where they have the same counts; compared and told
     period: str | None = None  # constant for the file, or a pattern with one group for the file's name
     period_kind: Literal["month", "ytd", "snapshot"] = "month"
@@ -219,9 +222,7 @@ class Limits(Record):
     deviation_amount: Number = 100_000
     balance_hours: Number = 0.5
     fewest_closed: int = 5
-    provisional_months: Annotated[int, Field(ge=0)] = (
-        1  # sick leave and overtime of the newest months are registered late
-    )
+    provisional_months: Annotated[int, Field(ge=0)] = 1  # newest months: sick leave and overtime are registered late
 
 
 class Folder(Record):
@@ -260,6 +261,7 @@ class Institution(FileRecord):
     goals_about_staff: list[str] = []  # numbers of goals that tell of sick leave or overtime: hidden where those are
     measures: dict[str, OwnMeasure] = {}
     key_figures: Annotated[list[str], Field(max_length=12)] = []  # on page one, in this order; none: the usual ones
+    targets: dict[str, str] = {}  # measure -> number of the goal whose target it is held against
     reservations: list[Reservation] = []
     overhead_activities: list[str] = []  # activities that are not professional work (direct share)
     privacy: Privacy = Privacy()
@@ -269,9 +271,6 @@ class Institution(FileRecord):
     engine: str = "duckdb"
     memory_limit: MemorySize = ""  # of the data engine, such as 4GB; blank: half of what the machine has
     executor: str = "processes"
-
-
-# --- from file to record -------------------------------------------------------------------------------------------
 
 
 def read_alike(tree: dict[str, Any], lines: dict[At, int]) -> None:

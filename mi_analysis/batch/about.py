@@ -15,7 +15,7 @@ def words_of(plan: Plan, prepared: Any) -> Words:
 
 def institution_name(plan: Plan, prepared: Any) -> str:
     """Name in the run's language."""
-    return str(getattr(prepared.institution.name, plan.run_file.language))
+    return str(prepared.institution.name.said(plan.run_file.language))
 
 
 def report_name(notebook: str, title: str, words: Words) -> str:

@@ -17,10 +17,9 @@ from mi_analysis.batch.about import (
 )
 from mi_analysis.batch.plan import Plan
 from mi_analysis.batch.record import FINISHED, Record, newest, write_whole
-from mi_analysis.reporting import export
+from mi_analysis.reporting import export, standard
 from mi_analysis.reporting.presentation import escape
 from mi_analysis.reporting.sentences import sentence
-from mi_analysis.reporting.tables import Column, table
 from mi_analysis.reporting.wording import Words
 
 TONE = {"made": "good", "unchanged": "good", "failed": "bad", "stopped": "bad"}
@@ -277,11 +276,6 @@ def _cell(job: dict[str, Any], title: str, label: str, prepared: Any, words: Wor
     return " ".join((text, *links)) + mark
 
 
-SCORES = {"files": "number", "status": "status", "days_late": "number", "read": "number", "quarantined": "number",
-          "stopped": "number", "mapped": "percent", "reconciled": "status", "restated": "number"}  # fmt: skip
-"""Columns of the scorecard in the index, and their kinds."""
-
-
 def _suppliers(prepared: Any, period: str, words: Words) -> str:
     """How each supplier kept what was agreed, in the newest month up to the period."""
     last = f"{period[:4]}-{int(period[6]) * 3:02}" if period[5:6] == "Q" else period
@@ -290,11 +284,9 @@ def _suppliers(prepared: Any, period: str, words: Words) -> str:
     if not len(frame):
         return ""
     month = frame["month"].max()
-    title = words.text("caption.suppliers", period=words.period(month[:7]))
-    rows = frame[frame["month"] == month].reset_index(drop=True)
-    columns = [Column("supplier"), *(Column(name, kind=kind) for name, kind in SCORES.items())]
-    nothing = {(at, name): "not_applicable" for name in SCORES for at in rows.index[rows[name].isna()]}
-    shown = table(rows, columns, title, words, key="suppliers", states=nothing)
+    shown = standard.scorecard(frame[frame["month"] == month], words.period(month[:7]), words)
+    if shown is None:
+        return ""
     return f"<h2>{escape(words.text('heading.quality.scorecard'))}</h2>{shown.html}"
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     default="internal",
     help="Whose released figures are asked.",
 )
-@click.option("--language", type=click.Choice(["da", "en"]), help="Of the answer; the institution's own.")
+@click.option("--language", help="Of the answer; the institution's own.")
 @deliveries_option
 @out_option
 def ask(
@@ -46,9 +46,12 @@ def ask(
     Both are names of measures (docs/measures.md); goal:1.1 is a goal's degree of fulfilment. The question
     is written in kept/hypotheses.jsonl before it is answered, and every question asked counts in the answer.
     """
+    from mi_analysis.parameters import Language, Problem, WrongUse, nearest
     from mi_analysis.workbench.door import desk_on, month_asked
     from mi_analysis.workbench.preparation import prepare
 
+    if language and language not in (known := get_args(Language)):
+        raise WrongUse(Problem("--language", f'there are no words in "{language}".', nearest(language, known)))
     prepared = prepare(institution, start=Path.cwd(), deliveries=deliveries, audience=audience, out=out)  # type: ignore[arg-type]
     desk = desk_on(prepared, prepared.root, month_asked(prepared, until))
     answer = desk.ask(

@@ -88,13 +88,13 @@ def texts(institution: Institution, language: str, unit_words: Mapping[str, str]
     """
     found = {}
     for name, own in institution.measures.items():
-        label = getattr(own.labels, language)
+        label = own.labels.said(language)
         found[f"measure.{name}.label"] = label
-        found[f"measure.{name}.short"] = getattr(own.short, language) if own.short else label
+        found[f"measure.{name}.short"] = own.short.said(language) if own.short else label
         unit = unit_words.get(f"unit.{own.unit}") or (
             "{money}" if own.unit == "money" else label[:1].lower() + label[1:]
         )
-        found[f"measure.{name}.unit"] = getattr(own.unit_name, language) if own.unit_name else unit
+        found[f"measure.{name}.unit"] = own.unit_name.said(language) if own.unit_name else unit
     return found
 
 
@@ -240,8 +240,11 @@ def delivered_numbers(institution: Institution, table: str) -> set[str]:
 
 
 def wrong_key_figures(institution: Institution) -> Iterator[Problem]:
-    """Key figures that are no measure."""
+    """Key figures, and figures with a target, that are no measure."""
     known = [*CATALOGUE, *institution.measures]
-    for number, name in enumerate(institution.key_figures):
+    places: list[tuple[str, str | int, str]]
+    places = [*(("key_figures", number, name) for number, name in enumerate(institution.key_figures)),
+              *(("targets", name, name) for name in institution.targets)]  # fmt: skip
+    for table, place, name in places:
         if name not in known:
-            yield Problem(institution.where("key_figures", number), f'"{name}" is no measure.', nearest(name, known))
+            yield Problem(institution.where(table, place), f'"{name}" is no measure.', nearest(name, known))

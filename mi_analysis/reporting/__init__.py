@@ -3,7 +3,7 @@
 from mi_analysis.reporting import plots
 from mi_analysis.reporting.figures import figure
 from mi_analysis.reporting.presentation import Figure, Message, Table, grid, heading, message
-from mi_analysis.reporting.tables import Column, key_figures, measure_column, table
+from mi_analysis.reporting.tables import Column, measure_column, table
 from mi_analysis.reporting.wording import Words
 
 __all__ = [
@@ -15,7 +15,6 @@ __all__ = [
     "figure",
     "grid",
     "heading",
-    "key_figures",
     "measure_column",
     "message",
     "plots",

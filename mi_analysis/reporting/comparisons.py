@@ -129,6 +129,31 @@ def mix(made: MixAdjusted, words: Words, name: Namer) -> Figure:
     )
 
 
+def unit_mix(rows: pd.DataFrame, place: str, words: Words, activity: Namer) -> Figure | None:
+    """Hours per case of one unit relative to all units (100), by activity and with everybody's mix of cases; None without rows."""
+    if not len(rows):
+        return None
+    whole = words.text("mix.all_activities")
+    data = rows.assign(name=[whole if code == "*" else activity(code) for code in rows["activity"]])
+    axes = plots.new_axes((plots.HALF[0], 0.9 + 0.4 * max(len(data), 2)))
+    intervals(data, "name", "ratio", "low", "high", words, words.text("mix.index_axis"), line=100.0, ax=axes)
+    axes.margins(y=0.2)
+    columns = [
+        Column("name", words.text("column.activity")), Column("own", words.text("mix.own"), kind="number", decimals=2, reference=True),
+        Column("all", words.text("mix.all"), kind="number", decimals=2, reference=True),
+        Column("ratio", words.text("mix.ratio"), kind="number", decimals=0),
+        Column("low", words.text("answer.low"), kind="number", decimals=0, reference=True),
+        Column("high", words.text("answer.high"), kind="number", decimals=0, reference=True),
+    ]  # fmt: skip
+    last = rows.iloc[-1]
+    side = "more" if last["low"] > 100 else "fewer" if last["high"] < 100 else ""
+    key = f"verdict.compare.mix_{side}" if side else "verdict.compare.alike"
+    return figure(
+        axes, words.text("caption.unit_mix"), words.text("alternative.unit_mix", unit=place), data, columns, words,
+        kind="intervals", key="unit_mix", says="" if pd.isna(last["low"]) else words.text(key, units=place),
+    )  # fmt: skip
+
+
 def mix_sentences(made: MixAdjusted, words: Words, name: Namer) -> list[str]:
     """Which units use more and fewer hours than all, the mix held still; or that chance may be all there is to it."""
     said = []

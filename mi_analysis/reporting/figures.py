@@ -22,12 +22,25 @@ from matplotlib.figure import Figure as Drawing
 
 from mi_analysis.reporting.plots import THEME, control
 from mi_analysis.reporting.presentation import Figure, clean, escape
-from mi_analysis.reporting.tables import NO_NUMBER, TIMES, Column, States, cell_text, label, measure_column, table
+from mi_analysis.reporting.tables import (
+    NO_NUMBER,
+    TIMES,
+    Column,
+    States,
+    cell_text,
+    label,
+    measure_column,
+    table,
+    tone_of_signal,
+    with_symbol,
+)
 from mi_analysis.reporting.wording import Words, is_missing
 
 LARGE_SVG, LARGEST_SVG = 30_000, 150_000
 """Bytes; PNG is tried for a larger image, and always taken for a still larger one."""
 PIXELS_PER_INCH = 144
+LETTERS = "'Segoe UI', system-ui, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
+"""Of an image: laid out in DejaVu Sans, which comes with matplotlib and is wide, shown in the page's own, which are narrower."""
 WIDE = 6.0
 """Inches; a wider figure scrolls on a phone, so that its letters can be read."""
 MOST_ROWS = 500
@@ -47,6 +60,7 @@ def figure(
     kind: str = "line",
     key: str = "figure",
     states: States = None,
+    says: str | tuple[str, str] = "",
     note: str = "",
     unit: str = "",
     verdict: Sequence[Mapping[str, Any]] = (),
@@ -61,7 +75,9 @@ def figure(
     data, columns
         The numbers drawn, as for a table; columns of limits and targets have ``reference`` set.
     kind
-        ``line``, ``control``, ``bars``, ``stacked``, ``flow``, ``points``, ``steps``, ``heat`` or ``multiples``.
+        ``line``, ``control``, ``bars``, ``stacked``, ``flow``, ``points``, ``steps``, ``intervals`` or ``multiples``.
+    says
+        What to see, as a sentence under the title; a pair is (tone, sentence) and gets the symbol of its tone.
 
     Raises
     ------
@@ -83,7 +99,7 @@ def figure(
             shown.loc[state["row"], state["column"]] = None
     text = f"{clean(alternative).strip()} {describe(kind, shown, cols, words)}"
     drawing = axes if isinstance(axes, Drawing) else np.ravel(np.asarray(axes))[0].figure
-    html = _html(drawing, title, text, printed.html, note, words)
+    html = _html(drawing, title, text, printed.html, says, note, words)
     return Figure(key, title, text, html, numbers.columns, numbers.rows, numbers.states, tuple(verdict), unit)
 
 
@@ -95,41 +111,62 @@ def control_figure(
     Parameters
     ----------
     data
-        period_start, the measure, and where there are limits centre, lower, upper and signal; ``r12``
-        is the rolling line for reading, in the table only.
+        period_start, the measure, and where there are limits centre, lower, upper and signal; ``counted`` is what was
+        counted where the measure is per working day, ``r12`` the rolling line for reading; both in the table only.
     place
         What the chart is about: the unit's name.
     """
     limits = [
         Column(name, kind="number", decimals=words.decimals(measure), reference=True)
-        for name in ("centre", "lower", "upper")
+        for name in ("centre", "lower", "upper", "target")
     ]
+    data = data if target is None else data.assign(target=target)
     columns = [
         Column("period_start", words.text("column.month"), kind="month"),
         measure_column(measure, words),
+        replace(measure_column(measure, words, label=words.text("column.counted"), reference=True), name="counted"),
         *limits,
     ]
     rolling = measure_column(measure, words, label=words.text("time.rolling_12"), reference=True)
     anew = data.loc[data["new_level"], "period_start"] if "new_level" in data else ()
     days = words.listed([words.period(day) for day in anew]) if len(anew) else ""
     columns += [Column("signal", kind="signal"), replace(rolling, name="r12")]
+    notes = [words.text("note.new_level", days=days)] if days else []
+    notes += [words.text("note.working_days")] if "counted" in data else []
     return figure(
         control(data, "period_start", measure, words, target=target), words.measure(measure),
         words.text("alternative.control", measure=words.lower(words.measure(measure)), place=place), data,
         [column for column in columns if column.name in data], words, kind="control", key=f"control_{measure}",
-        note=words.text("note.new_level", days=days) if days else "", unit=words.measure(measure, "unit"),
+        says=_newest(data, measure, words), note=" ".join(notes),
+        unit=words.measure(measure, "unit"),
     )  # fmt: skip
 
 
-def _html(drawing: Drawing, title: str, text: str, numbers: str, note: str, words: Words) -> str:
+def _newest(data: pd.DataFrame, measure: str, words: Words) -> str | tuple[str, str]:
+    """The newest month's figure and its signal, in words."""
+    known = data[data[measure].notna()]
+    if not len(known):
+        return ""
+    row = known.iloc[-1]
+    signal = "none" if is_missing(row["signal"]) else str(row["signal"])
+    told = words.text("figure.newest", at=words.period(row["period_start"]), value=words.quantity(row.get("counted", row[measure]), measure),
+                      signal=words.lower(words.text(f"signal.{signal}")))  # fmt: skip
+    return tone_of_signal(signal, measure, words), told[:1].upper() + told[1:]
+
+
+def _html(
+    drawing: Drawing, title: str, text: str, numbers: str, says: str | tuple[str, str], note: str, words: Words
+) -> str:
     width, height = (round(96 * inches) for inches in drawing.get_size_inches())
     picture = f'<img alt="{escape(text)}" width="{width}" height="{height}" src="{image(drawing)}">'
     css = ' class="wide"' if width > 96 * WIDE else ""
     if css:
         picture = f'<div aria-label="{escape(title)}" class="scroll" role="region" tabindex="0">{picture}</div>'
+    tone, sentence = ("", says) if isinstance(says, str) else says
+    over = f'<p class="says">{with_symbol(tone, sentence, words)}</p>' if sentence else ""
     under = f'<p class="note">{escape(words.text("report.note"))}: {escape(note)}</p>' if note else ""
     return (
-        f"<figure{css}><figcaption>{escape(title)}</figcaption>{picture}{under}"
+        f"<figure{css}><figcaption>{escape(title)}</figcaption>{over}{picture}{under}"
         f"<details><summary>{escape(words.text('document.numbers'))}"
         f'<span class="hint">: {escape(title)}</span></summary>{numbers}</details></figure>'
     )
@@ -154,8 +191,29 @@ def _svg(drawing: Drawing) -> bytes:
     with _as_drawn():
         FigureCanvasSVG(drawing).print_svg(target, metadata=unsaid)
     drawing.set_dpi(PIXELS_PER_INCH)
-    text = re.sub(r"<!--.*?-->", "", target.getvalue().decode(), flags=re.DOTALL)
-    return re.sub(r"> <", "><", re.sub(r"\s*\n\s*", " ", text)).encode()
+    return _slim(target.getvalue().decode()).encode()
+
+
+def _slim(svg: str) -> str:
+    """The same image in half the letters. Only markup is touched: numbers in the texts stay as they are written."""
+    kept: list[bool] = []  # of the groups that are open, those that say something
+
+    def slim(found: re.Match[str]) -> str:
+        tag = "" if found[0] == "</g>" and not kept.pop() else _slim_tag(found[0])
+        if re.match(r"<g\b(?!.*/>)", tag):
+            kept.append(tag != "<g>")
+        return "" if tag in ("<g>", "<g/>") else tag
+
+    svg = re.sub(r"\s*\n\s*", " ", re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)).replace("> <", "><")
+    svg = re.sub(r"<[^>]*>", slim, svg[svg.index("<svg") :])
+    return svg.replace("<style>*{", f"<style>text{{font:8.5px {LETTERS}}}*{{", 1)
+
+
+def _slim_tag(tag: str) -> str:
+    tag = re.sub(r'^<g id="[^"]*"|^<style type="text/css"', lambda found: found[0].partition(" ")[0], tag)
+    tag = re.sub(r"font-size: 8.5px; |font-family: [^;\"]*(; )?", "", tag).replace(' style=""', "")
+    tag = re.sub(r' transform="rotate\(-0 [^)]*\)"', "", tag)
+    return re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), tag)
 
 
 @contextlib.contextmanager
@@ -181,9 +239,7 @@ def describe(kind: str, data: pd.DataFrame, columns: Sequence[Column], words: Wo
     if filled.empty:
         return words.text("describe.none")
     parts = [words.text(f"describe.{kind}", points=len(filled), series=_series(kind, filled, values, where))]
-    if kind == "heat":
-        parts.append(_pooled(filled, values, where, words))
-    elif kind == "steps":
+    if kind == "steps":
         rows = filled.to_dict("records")
         parts += [
             ", ".join(
@@ -230,16 +286,6 @@ def _of_column(data: pd.DataFrame, column: Column, where: Sequence[Column], word
         yield words.text(
             "describe.latest", value=_shown(last[column.name], column, last, words), at=_place(last, where, words)
         )
-
-
-def _pooled(data: pd.DataFrame, values: Sequence[Column], where: Sequence[Column], words: Words) -> str:
-    cells = [(row[c.name], c, row) for row in data.to_dict("records") for c in values if not is_missing(row[c.name])]
-    ends = {}
-    for name, pick in (("highest", max), ("lowest", min)):
-        value, column, row = pick(cells, key=lambda cell: cell[0])
-        ends[name] = _shown(value, column, row, words)
-        ends[f"{name}_at"] = f"{_place(row, where, words)}, {label(column, words)}"
-    return words.text("describe.high_low", label=words.text("column.value"), **ends)
 
 
 def _latest_parts(data: pd.DataFrame, values: Sequence[Column], where: Sequence[Column], words: Words) -> str:

@@ -28,7 +28,7 @@ SHADES = ("#12436D", "#2F6391", "#5B8AB5", "#93B5D3", "#C5D8E8", "#E8EFF5")
 """Dark to light, for ordered parts; drawn with a dark edge."""
 INK, SOFT, GRID = "#1D2733", "#5B6672", "#DDE3E9"
 
-THIRD, HALF, FULL = (3.2, 2.2), (4.7, 2.9), (9.6, 3.3)
+THIRD, HALF, FULL = (3.2, 2.2), (4.7, 2.6), (9.6, 3.3)
 """Inches; letters have one size on the page, so figures are not scaled to fit."""
 MANY_POINTS = 500
 """More points than this are drawn as pixels inside the SVG."""
@@ -60,6 +60,8 @@ THEME: dict[Any, Any] = {
     "text.parse_math": False,
     "legend.frameon": False,
     "legend.fontsize": 8.5,
+    "legend.columnspacing": 1.3,
+    "legend.handlelength": 1.6,
     "lines.linewidth": 1.8,
     "lines.markersize": 4,
     "figure.facecolor": "white",
@@ -143,7 +145,7 @@ def _finish(ax: Axes, y: str, unit: str, words: Words, *, from_zero: bool = Fals
     if legend > 1:
         handles, labels = ax.get_legend_handles_labels()
         order = -1 if ax.lines and ax.containers else 1  # bars before what they are held against
-        columns = min(legend, 3 if _width(ax) > THIRD[0] else 2)
+        columns = min(legend, 2 if _width(ax) <= THIRD[0] else 4 if len(labels) == 4 else 3)
         ax.figure.legend(handles[::order], labels[::order], loc="outside lower left", ncols=columns)
     return ax
 
@@ -176,9 +178,12 @@ def _named(name: str, labels: Mapping[str, str] | None, words: Words) -> str:
 
 def series(
     data: pd.DataFrame, x: str, y: str | Sequence[str], words: Words, *, labels: Mapping[str, str] | None = None,
-    target: float | None = None, unit: str = "", from_zero: bool = True, ax: Axes | None = None,
+    against: str = "", target: float | None = None, unit: str = "", from_zero: bool = True, ax: Axes | None = None,
 ) -> Axes:  # fmt: skip
-    """Lines over months: one or more columns of one unit, a target as a dashed line; gaps stay gaps."""
+    """Lines over months: one or more columns of one unit, each with its latest number; gaps stay gaps.
+
+    ``against`` (a budget) is drawn last, as what the others are held against; a target is a dashed line.
+    """
     names = [y] if isinstance(y, str) else list(y)
     ax = new_axes() if ax is None else ax
     if _is_empty(data, names):
@@ -187,9 +192,15 @@ def series(
         for i, name in enumerate(names):
             look: Any = {"color": PALETTE[i % 6], "marker": MARKERS[i % 6], "label": _named(name, labels, words)}
             ax.plot(_days(data[x]), data[name], **look)
+            _latest(ax, data, x, name, words, PALETTE[i % 6])
+        if against:
+            ax.fill_between(_days(data[x]), data[against].astype(float), color=SHADES[5], linewidth=0)
+            ax.plot(_days(data[x]), data[against], color=SOFT, linewidth=1.2, linestyle=(0, (4, 3)),
+                    label=_named(against, labels, words))  # fmt: skip
         _target(ax, target, words)
         _months(ax, data[x], words)
-        return _finish(ax, names[0], unit, words, from_zero=from_zero, legend=len(names) + (target is not None))
+        legend = len(names) + bool(against) + (target is not None)
+        return _finish(ax, names[0], unit, words, from_zero=from_zero, legend=legend)
 
 
 def control(
@@ -206,25 +217,44 @@ def control(
     with mpl.rc_context(THEME):
         days = _days(data[x])
         lower, upper = (f"{end}_drawn" if f"{end}_drawn" in data else end for end in ("lower", "upper"))
-        if lower in data and upper in data:
-            edges = data[[lower, upper]].astype(float)
-            ax.fill_between(days, edges[lower], edges[upper], color="#EEF2F6", linewidth=0, step="mid")
-            ax.plot(days, edges, color=SOFT, linewidth=0.9, linestyle=(0, (1, 2)), drawstyle="steps-mid",
-                    label=[words.text("spc.limits"), "_upper"])  # fmt: skip
-        if "centre" in data:
-            ax.plot(
-                days, data["centre"], color=SOFT, linewidth=1, drawstyle="steps-mid", label=words.text("spc.centre")
-            )
-        ax.plot(days, data[y], color=PALETTE[0], marker="o", label=_named(y, None, words))
+        ax.plot(days, data[y], color=PALETTE[0], marker="o", zorder=3)
+        _latest(ax, data, x, y, words, PALETTE[0])
+        if known := [name for name in (lower, upper, "centre") if name in data]:
+            at, edges = _steps(days, data[known].astype(float))
+            if lower in known and upper in known:
+                ax.fill_between(at, edges[lower], edges[upper], color="#EEF2F6", linewidth=0)
+                ax.plot(at, edges[[lower, upper]], color=SOFT, linewidth=0.9, linestyle=(0, (1, 2)),
+                        label=[words.text("spc.limits"), "_upper"])  # fmt: skip
+            if "centre" in known:
+                ax.plot(at, edges["centre"], color=SOFT, linewidth=1, label=words.text("spc.centre"))
         flagged = data[_signals(data)]
         if len(flagged):
-            ring: Any = {"markersize": 9, "markerfacecolor": "none", "markeredgewidth": 1.6, "color": PALETTE[1]}
-            ax.plot(_days(flagged[x]), flagged[y], "o", label=words.text("column.signal"), **ring)
+            ax.plot(_days(flagged[x]), flagged[y], "o", label=words.text("column.signal"), markersize=9, markerfacecolor="none",
+                    markeredgewidth=1.6, color=PALETTE[1], zorder=4)  # fmt: skip
         _target(ax, target, words)
         for day in (day for day, anew in zip(days, data.get("new_level", []), strict=False) if anew):
             ax.axvline(day, color=SOFT, linewidth=0.9, linestyle=(0, (4, 3)))
         _months(ax, data[x], words)
-        return _finish(ax, y, unit, words, legend=3)
+        return _finish(ax, y, unit, words, legend=4)
+
+
+def _latest(ax: Axes, data: pd.DataFrame, x: str, y: str, words: Words, colour: str) -> None:
+    """The newest number, written beside its point."""
+    known = data[data[y].notna()]
+    if len(known) > 1 and words.known(y):
+        day, value = as_date(known[x].iloc[-1]), float(known[y].iloc[-1])
+        place: Any = (date2num(day), value)
+        told = known.get("counted", known[y]).iloc[-1]
+        ax.annotate(words.quantity(told, y, unit=False), place, (6, 0), textcoords="offset points", va="center",
+                    color=colour, fontweight="bold", bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})  # fmt: skip
+
+
+def _steps(days: list[date], levels: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
+    """Corners of levels that last from day to day and change midway between two."""
+    at = np.asarray(date2num(days), dtype=float)
+    new = np.flatnonzero(levels.ne(levels.shift()).any(axis=1).to_numpy())[1:]
+    rows = np.concatenate([[0], np.column_stack([new - 1, new]).ravel(), [len(at) - 1]]).astype(int)
+    return np.concatenate([at[:1], np.repeat((at[new] + at[new - 1]) / 2, 2), at[-1:]]), levels.iloc[rows]
 
 
 def _target(ax: Axes, target: float | None, words: Words) -> None:
@@ -285,7 +315,7 @@ def stacked(
     unit: str = "", ax: Axes | None = None,
 ) -> Axes:  # fmt: skip
     """Ordered parts of a whole by month (age of open cases), light to dark from first to last; at most 6."""
-    ax = new_axes((4.7, 3.2)) if ax is None else ax
+    ax = new_axes() if ax is None else ax
     if _is_empty(data, parts):
         return _empty(ax, words)
     with mpl.rc_context(THEME):
@@ -336,37 +366,8 @@ def _axis_title(name: str, words: Words) -> str:
     return f"{title}, {phrase}" if phrase.casefold() not in title.casefold() else title
 
 
-def heat(
-    matrix: pd.DataFrame, words: Words, *, colour: pd.DataFrame | None = None, states: pd.DataFrame | None = None,
-    decimals: int = 1, ax: Axes | None = None,
-) -> Axes:  # fmt: skip
-    """A table in colours: index and columns are the printed labels.
-
-    ``colour`` (same shape) gives the colours where values of different columns cannot be compared;
-    ``states`` (same shape, or null) is drawn as its symbol.
-    """
-    ax = new_axes((9.6, 0.9 + 0.26 * max(len(matrix), 1))) if ax is None else ax
-    if matrix.empty or not matrix.notna().to_numpy().any():
-        return _empty(ax, words)
-    text = matrix.map(lambda value: words.number(value, decimals))
-    if states is not None:
-        known = states.reindex_like(matrix)
-        text = text.where(known.isna(), known.map(lambda s: "" if is_missing(s) else words.text(f"symbol.{s}")))
-    shade = (matrix if colour is None else colour.reindex_like(matrix)).astype(float)
-    with mpl.rc_context({**THEME, "axes.grid": False}):
-        sns.heatmap(shade, annot=text.to_numpy(), fmt="", cmap="cividis", cbar=False, ax=ax, linewidths=1,
-                    linecolor="white", annot_kws={"size": 8})  # fmt: skip
-        for (row, column), value in np.ndenumerate(shade.to_numpy()):
-            if np.isnan(value):
-                ax.text(column + 0.5, row + 0.5, str(text.iloc[row, column]), ha="center", va="center", color=SOFT)
-        ax.set(xlabel="", ylabel="", facecolor="#EEF2F6")
-        ax.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, labelrotation=0)
-        return ax
-
-
 def multiples(
-    data: pd.DataFrame, x: str, y: str, by: str, words: Words, *, columns: int = 4,
-    unit: str = "",
+    data: pd.DataFrame, x: str, y: str, by: str, words: Words, *, columns: int = 6, unit: str = ""
 ) -> np.ndarray:  # fmt: skip
     """A small line chart per value of ``by``, all on the same axes, in the order met; returns the axes."""
     names = list(dict.fromkeys(data.dropna(subset=[y])[by]))
@@ -381,16 +382,15 @@ def multiples(
             own = data[data[by] == name]
             ax.plot(_days(own[x]), own[y], color=PALETTE[0], linewidth=1.4)
             _finish(ax, y, unit, words)
-            ax.set_title(_shortened(str(name)), color=INK)
+            ax.set_title(_shortened(str(name), 120 // columns), color=INK)
             ax.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 2.5, 5, 10]))
             ax.set_xticks([float(date2num(day)) for day in ends], [words.period(day, short=True) for day in ends])
             for text, side in zip(ax.get_xticklabels(), ("left", "right"), strict=False):
                 text.set_horizontalalignment(side)
-        axes[0].set_ylim(bottom=min(0, axes[0].get_ylim()[0]))
         for ax in axes[len(names) :]:
             ax.set_axis_off()
     return axes
 
 
-def _shortened(text: str, length: int = 28) -> str:
+def _shortened(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"

@@ -6,6 +6,7 @@ Frames and their states come from the desk (`mi_analysis.workbench`); nothing is
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -78,6 +79,43 @@ def _with_hidden(note: str, hidden: Sequence[str], words: Words) -> str:
     return " ".join(filter(None, (note, words.text("note.all_hidden", names=names) if hidden else "")))
 
 
+KEY_FIGURES = ("month", "month_last_year", "ytd", "ytd_last_year", "target")
+"""Columns of the key-figure table that hold values of the row's measure."""
+COMPARED = ("month_last_year", "ytd_last_year", "target")
+"""Those of them that the others are compared with."""
+
+
+def key_figures(
+    frame: pd.DataFrame,
+    title: str,
+    words: Words,
+    *,
+    states: Cells | None = None,
+    note: str = "",
+    key: str = "key_figures",
+) -> Table:
+    """The key figures of page one: one row per measure, each in its own unit; a column that says nothing is left out.
+
+    Parameters
+    ----------
+    frame
+        ``measure`` and, as far as there are any, `KEY_FIGURES`, ``curve`` (a Series date -> value)
+        and ``signal`` (key among the words' ``signal``).
+    """
+    known: Cells = dict(states or {})
+    hidden = {column for (row, column), state in known.items() if state == "hidden" and row in frame.index}
+    kinds = {"measure": "measure", **dict.fromkeys(KEY_FIGURES, "quantity"), "curve": "curve", "signal": "signal"}
+    said = {
+        "signal": "signal" in frame and bool(set(frame["signal"]) - {"too_short"}),
+        **{name: name in frame and (frame[name].notna().any() or name in hidden) for name in KEY_FIGURES},
+    }
+    shown = [name for name in kinds if name in frame and said.get(name, True)]
+    columns = [Column(name, kind=kinds[name], reference=name in COMPARED) for name in shown]
+    notes = [note, words.text("note.deviation_sign") if "deviation" in set(frame["measure"]) else ""]
+    notes.append(words.text("note.target") if "target" in shown else "")
+    return table(frame, columns, title, words, key=key, states=known, note=" ".join(filter(None, notes)))
+
+
 def year_figures(frame: pd.DataFrame, year: int, words: Words) -> Table | None:
     """What is told of whole years, each with its own year (2025, or 2024/25 from another month); None where nothing is."""
     rows = frame[frame["year"].notna()]
@@ -113,6 +151,33 @@ def goals(frame: pd.DataFrame, states: Cells, words: Words, *, full: bool = Fals
     return table(frame, columns, title, words, key="goals_full" if full else "goals", states=states)
 
 
+def goal_points(frame: pd.DataFrame, place: str, words: Words) -> Figure | None:
+    """Points each goal gave of those it could give; None where no goal with a weight is assessed."""
+    data = frame[frame["points"].notna() & (frame["weight"] > 0)]
+    if not len(data):
+        return None
+    axes, rows = plots.new_axes((plots.HALF[0], 0.5 + 0.36 * max(len(data), 2))), range(len(data))
+    with mpl.rc_context(plots.THEME):
+        axes.barh(rows, data["weight"], height=0.56, color=plots.SHADES[4])
+        axes.barh(rows, data["points"], height=0.56, color=plots.PALETTE[0])
+        for row, (points, weight) in enumerate(zip(data["points"], data["weight"], strict=True)):
+            told = words.text("figure.points", points=words.number(points, 1), weight=words.number(weight))
+            axes.annotate(told, (weight, row), (5, 0), textcoords="offset points", va="center", color=plots.SOFT)
+        axes.set_yticks(rows, [name.partition(" ")[0] for name in data["name"]], color=plots.INK)
+        axes.set_xticks([])
+        axes.set_xlim(right=1.3 * data["weight"].max())
+        axes.spines["bottom"].set_visible(False)
+        axes.grid(False)
+        axes.invert_yaxis()
+    columns = [Column("name", words.text("column.goal")), Column("points", kind="number", decimals=1),
+               Column("weight", kind="number", reference=True)]  # fmt: skip
+    total = {"points": words.number(data["points"].sum(), 1), "weight": words.number(data["weight"].sum())}
+    return figure(
+        axes, words.text("caption.goal_points"), words.text("alternative.goal_points", unit=place), data, columns, words,
+        kind="bars", key="goal_points", says=words.text("figure.all_points", **total),
+    )  # fmt: skip
+
+
 def explanations(frame: pd.DataFrame, words: Words, *domains: str) -> Table | None:
     """Figures that need an explanation (of some domains), with the one given or the word that it is missing.
 
@@ -122,10 +187,14 @@ def explanations(frame: pd.DataFrame, words: Words, *domains: str) -> Table | No
     if not len(rows):
         return None
     said = [{"key": "explanation", "values": row} for row in rows.drop(columns="domain").to_dict("records")]
-    lacking = f"{words.text('symbol.attention')} {words.text('explain.missing')}"
     dates = [words.date(day, table=True) if isinstance(day, str) else "" for day in rows["date"]]
-    shown = rows.assign(date=dates).fillna({"text": lacking, "role": ""})
-    columns = [Column(name, words.text(f"explain.{name}")) for name in ("figure", "why", "text", "role", "date")]
+    lacking = [("attention", words.text("explain.missing")) if text else None for text in rows["text"].isna()]
+    shown = rows.assign(date=dates, lacking=pd.Series(lacking, rows.index, dtype=object)).fillna(
+        {"text": "", "role": ""}
+    )
+    columns = [Column(name, words.text(f"explain.{name}")) for name in ("figure", "why", "text")]
+    columns[2] = replace(columns[2], mark="lacking")
+    columns += [Column(name, words.text(f"explain.{name}")) for name in ("role", "date") if shown[name].any()]
     key, title = "-".join(("explanations", *domains)), words.text("caption.comments")
     return table(shown, columns, title, words, key=key, verdict=said)
 
@@ -158,10 +227,10 @@ def hours_months(series: pd.DataFrame, place: str, words: Words, size: tuple[flo
 def money_to_date(series: pd.DataFrame, place: str, words: Words, outlook: pd.DataFrame | None = None) -> Figure:
     """Expenditure and budget added up over the year; ``outlook``: the band in which forecasts put its end."""
     if outlook is None or not len(outlook):
-        axes = plots.series(series, "period_start", ["actual", "budget"], words, from_zero=True)
+        axes = plots.series(series, "period_start", "actual", words, against="budget")
         return _drawn(axes, series, ("actual", "budget"), "money_to_date", "money_to_date", place, words, "line")
     data = series.merge(outlook, on="period_start", how="outer")
-    axes = plots.series(data, "period_start", ["actual", "budget"], words, from_zero=True)
+    axes = plots.series(data, "period_start", "actual", words, against="budget")
     axes.fill_between(
         outlook["period_start"], outlook["forecast_low"], outlook["forecast_high"], color=plots.SHADES[3], linewidth=0
     )
@@ -198,6 +267,36 @@ def case_flow(series: pd.DataFrame, place: str, words: Words, size: tuple[float,
     """Cases in and out by month, and those open under them."""
     axes = plots.flow(series, "period_start", words, size=size)
     return _drawn(axes, series, ("received", "closed", "open_cases"), "flow", "flow", place, words, "flow")
+
+
+def reconciled(frame: pd.DataFrame, states: Cells, period: str, words: Words) -> Table | None:
+    """Units summed beside the institution's total; None without rows."""
+    columns = [Column("measure", kind="measure")]
+    columns += [Column(name, kind="quantity") for name in ("units", "not_placed", "total", "difference")]
+    title = words.text("caption.reconciled", period=period)
+    return table(frame, columns, title, words, key="reconciled", states=states) if len(frame) else None
+
+
+def scorecard(frame: pd.DataFrame, month: str, words: Words) -> Table | None:
+    """How each supplier kept what was agreed, one line each; None where no day was agreed and nothing delivered."""
+    if not len(frame):
+        return None
+    labels, title = {"supplier": "", "status": "", "reconciled": ""}, words.text("caption.suppliers", period=month)
+    counts = ("files", "days_late", "read", "quarantined", "stopped", "mapped", "restated")
+    return numbers(frame.reset_index(drop=True), labels, counts, title, words, key="suppliers",
+                   status="status", reconciled="status", mapped="percent")  # fmt: skip
+
+
+def units_months(data: pd.DataFrame, measure: str, words: Words) -> Figure | None:
+    """A small line per unit, all on the same scale, in order of name; None with fewer than two units."""
+    if data["unit"].nunique() < 2:
+        return None
+    axes = plots.multiples(data, "period_start", measure, "unit", words)
+    title = words.text("caption.units_months", measure=words.measure(measure))
+    says = words.text("alternative.units_months", measure=words.lower(words.measure(measure)))
+    columns = [Column("unit"), month_column(words), measure_column(measure, words)]
+    shown = data.dropna(subset=[measure]).reset_index(drop=True)
+    return figure(axes, title, says, shown, columns, words, kind="multiples", key="units_months")
 
 
 def ageing(series: pd.DataFrame, place: str, words: Words) -> Figure:

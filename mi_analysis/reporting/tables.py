@@ -16,7 +16,7 @@ from mi_analysis.reporting.curves import curve
 from mi_analysis.reporting.presentation import Table, clean, escape
 from mi_analysis.reporting.wording import Words, is_missing
 
-NO_NUMBER = ("missing", "hidden", "not_applicable", "not_assessed")
+NO_NUMBER = ("missing", "hidden", "not_applicable", "not_assessed", "no_target")
 """States of a cell that prints no number."""
 MARKED = ("incomplete", "provisional", "estimated")
 """States of a cell that prints its number with a mark."""
@@ -186,7 +186,9 @@ def table(
     """
     cols = [Column(c) if isinstance(c, str) else c for c in columns]
     needed = [name for c in cols for name in (c.name, c.change) if name]
-    absent = [name for name in needed if name not in frame.columns]
+    printed = [name for c in cols for name in (c.name, c.change, c.mark) if name]
+    marks = {c.mark for c in cols}
+    absent = [name for name in printed if name not in frame.columns]
     if not title.strip() or not cols or absent:
         has = ", ".join(map(str, frame.columns))
         raise ValueError(
@@ -219,10 +221,15 @@ def table(
     html = f'<div aria-label="{escape(title)}" class="scroll" role="region" tabindex="0">{html}</div>'
     html = f'<div class="table">{html}{_notes(note, by_cell.values(), words)}</div>'
     rows = tuple(
-        tuple(None if by_cell.get((i, name)) in NO_NUMBER else record[name] for name in needed)
+        tuple(None if by_cell.get((i, name)) in NO_NUMBER else _told(record[name], name in marks) for name in printed)
         for i, record in enumerate(records)
     )
     return Table(key, title, "", html, _described(cols, words), rows, tuple(found), tuple(verdict), unit)
+
+
+def _told(value: Any, mark: bool) -> Any:
+    """A cell as it is handed on; of a mark its words."""
+    return (value or ("", ""))[1] if mark else value
 
 
 def _states(states: States) -> dict[tuple[Hashable, str], str]:
@@ -248,6 +255,10 @@ def _described(columns: Sequence[Column], words: Words) -> tuple[Mapping[str, An
             unit = unit if change.kind == column.kind else _unit(change.kind, words)
             described.append({**one, "name": change.name, "label": text, "kind": change.kind, "unit": unit,
                               "group": column.group, "decimals": change.decimals})  # fmt: skip
+        if column.mark:
+            text = words.text("document.mark_of", label=one["label"])
+            described.append({**one, "name": column.mark, "label": text, "kind": "text", "unit": "", "group": column.group,
+                              "decimals": None})  # fmt: skip
     return tuple(described)
 
 
@@ -287,7 +298,9 @@ def _unit_beside(text: str, unit: str) -> str:
 
 
 def _css(column: Column) -> str:
-    return ' class="n"' if column.numeric else ' class="w"' if column.kind in ("signal", "status") else ""
+    if column.numeric:
+        return ' class="n ref"' if column.reference else ' class="n"'
+    return ' class="w"' if column.kind in ("signal", "status") else ""
 
 
 def _row(
@@ -315,13 +328,29 @@ def _cell(record: Mapping[str, Any], states: Mapping[str, str], column: Column, 
         html += f' <span class="change">{escape(cell_text(record[column.change], change, record, words))}</span>'
     if column.mark and record[column.mark]:
         tone, said = record[column.mark]
-        html += f' <span class="word">{_with_symbol(tone, said, words)}</span>'
+        html += f' <span class="word">{with_symbol(tone, said, words)}</span>'
     return html
 
 
-def _with_symbol(tone: str, text: str, words: Words) -> str:
+def with_symbol(tone: str, text: str, words: Words) -> str:
+    """Text as HTML after the symbol of its tone; blank and plain have none."""
+    if tone in ("", "plain"):
+        return escape(text)
     mark = escape(words.text(f"symbol.{tone}"))
     return f'<span class="mark {tone}" aria-hidden="true">{mark}</span> {escape(text)}'
+
+
+NO_SIGNAL = ("none", "too_short", "hidden", "rolling")
+"""Words in the column of signals that tell of none."""
+
+
+def tone_of_signal(signal: str, measure: str, words: Words) -> str:
+    """Good where the measure moves the better way, attention where it does not, plain without a signal or a better way."""
+    known = words.known(measure)
+    better = {"higher": "up", "lower": "down"}.get(known.direction if known else "")
+    if signal in NO_SIGNAL or better is None:
+        return "plain"
+    return "good" if signal.endswith(better) else "attention"
 
 
 def _shown(value: Any, column: Column, record: Mapping[str, Any], words: Words) -> str:
@@ -332,7 +361,12 @@ def _shown(value: Any, column: Column, record: Mapping[str, Any], words: Words) 
         return text + _unit_beside(words.measure(value), words.measure(value, "unit"))
     if column.kind == "status":
         own = cell_text(value, column, record, words)
-        return f'<span class="status">{_with_symbol(TONE_OF_STATUS.get(str(value), "none"), own, words)}</span>'
+        return f'<span class="status">{with_symbol(TONE_OF_STATUS.get(str(value), "none"), own, words)}</span>'
+    if column.kind == "signal" and value in NO_SIGNAL:
+        return f'<span class="quiet">{text}</span>'
+    if column.kind == "signal":
+        tone = tone_of_signal(value, str(record.get("measure", "")), words)
+        return f'<span class="signal">{with_symbol(tone, cell_text(value, column, record, words), words)}</span>'
     return text
 
 
@@ -350,35 +384,8 @@ def _notes(note: str, states: Any, words: Words) -> str:
             "document.legend", symbol=words.text(f"symbol.{state}"), word=words.lower(words.text(f"state.{state}"))
         )
         for state in (*NO_NUMBER, *MARKED)
-        if state in used
+        if state in used and words.text(f"symbol.{state}")
     ]
     parts = [f"{words.text('report.note')}: {note}"] if note else []
     lines = parts + (["; ".join(legend)] if legend else [])
-    return f'<p class="note">{"<br>".join(map(escape, lines))}</p>' if lines else ""
-
-
-KEY_FIGURES = ("month", "month_last_year", "ytd", "ytd_last_year", "target")
-"""Columns of the key-figure table that hold values of the row's measure."""
-
-
-def key_figures(
-    frame: pd.DataFrame, title: str, words: Words, *, states: States = None, note: str = "", key: str = "key_figures"
-) -> Table:
-    """The key figures of page one: one row per measure, each in its own unit; a column that says nothing is left out.
-
-    Parameters
-    ----------
-    frame
-        ``measure`` and, as far as there are any, `KEY_FIGURES`, ``curve`` (a Series date -> value)
-        and ``signal`` (key among the words' ``signal``).
-    """
-    known = _states(states)
-    hidden = {column for (row, column), state in known.items() if state == "hidden" and row in frame.index}
-    kinds = {"measure": "measure", **dict.fromkeys(KEY_FIGURES, "quantity"), "curve": "curve", "signal": "signal"}
-    said = {
-        "signal": "signal" in frame and bool(set(frame["signal"]) - {"too_short"}),
-        **{name: name in frame and (frame[name].notna().any() or name in hidden) for name in KEY_FIGURES},
-    }
-    columns = [Column(name, kind=kind) for name, kind in kinds.items() if name in frame and said.get(name, True)]
-    signs = words.text("note.deviation_sign") if "deviation" in set(frame["measure"]) else ""
-    return table(frame, columns, title, words, key=key, states=known, note=" ".join(filter(None, (note, signs))))
+    return f'<p class="note">{" <br>".join(map(escape, lines))}</p>' if lines else ""

@@ -17,6 +17,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from mi_analysis.reporting.export import outputs
 from mi_analysis.reporting.presentation import clean
+from mi_analysis.reporting.tables import MARKED
 from mi_analysis.reporting.wording import Words
 
 TEXT_WIDTH, NUMBER_WIDTH, LONGEST_CELL = 32, 15, 32_767
@@ -120,6 +121,9 @@ def _sheet(sheet: Worksheet, item: Mapping[str, Any], words: Words, formats: _Fo
         wide = column["kind"] in ("text", "measure")
         sheet.set_column(place, place, TEXT_WIDTH if wide else NUMBER_WIDTH)
         sheet.write_string(HEADER_ROW, place, clean(_header(column)), formats.header)
+    marks = [(state, words.text(f"symbol.{state}")) for state in MARKED if state in states.values()]
+    said = [words.text("document.legend", symbol=s, word=words.lower(words.text(f"state.{name}"))) for name, s in marks]
+    sheet.write_string(HEADER_ROW - 1, 0, "; ".join(said)[:LONGEST_CELL])
     for i, row in enumerate(item["rows"]):
         for place, (position, column) in enumerate(columns):
             state = states.get((i, column["name"]), "")
@@ -150,15 +154,17 @@ def _write(
     elif kind in DATE_FORMATS:
         sheet.write_datetime(row, place, datetime.fromisoformat(value), formats.number(DATE_FORMATS[kind]))
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        sheet.write_number(row, place, value, formats.number(_pattern(column)))
+        sheet.write_number(row, place, value, formats.number(_pattern(column, state, words)))
     else:
         sheet.write_string(row, place, _text(value, kind, words)[:LONGEST_CELL])
 
 
-def _pattern(column: Mapping[str, Any]) -> str:
+def _pattern(column: Mapping[str, Any], state: str, words: Words) -> str:
+    """Format of a number; after one that is provisional, estimated or incomplete stands the sign of it."""
     decimals = column["decimals"]
     decimals = STANDARD_DECIMALS.get(column["kind"], 0) if decimals is None else decimals
-    return "#,##0" + ("." + "0" * decimals if decimals else "")
+    mark = f'"{words.text(f"symbol.{state}")}"' if state in MARKED else ""
+    return "#,##0" + ("." + "0" * decimals if decimals else "") + mark
 
 
 def _text(value: Any, kind: str, words: Words) -> str:

@@ -81,7 +81,7 @@ class Accounts(Figures):
         """What the institution says of figures of the desk's period, and which are of another year than the calendar's."""
         first, last = self.at, self.at + pd.DateOffset(months=LENGTHS[self.grain], days=-1)
         found = [
-            Sentence("message.reservation", {"text": getattr(said, language), "tone": "attention"}) for said in self.institution.reservations
+            Sentence("message.reservation", {"text": said.said(language), "tone": "attention"}) for said in self.institution.reservations
             if (said.valid_from or "0001") <= str(last.date()) and str(first.date()) <= (said.valid_to or "9999")
         ]  # fmt: skip
         words, names = self.words(language), self.institution.key_figures or ("actual", "budget")

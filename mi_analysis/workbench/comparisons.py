@@ -15,11 +15,13 @@ from mi_analysis.analysis.priority import Priority, prioritise
 from mi_analysis.measures.calendar import month_end, working_days
 from mi_analysis.model.schema import ALL, NOT_PLACED
 from mi_analysis.workbench.questions import IN_TIME
-from mi_analysis.workbench.summaries import Summaries
+from mi_analysis.workbench.summaries import States, Summaries
 
 COUNTED_IN = {"kept_closed_pct": "closed_due", "kept_due_pct": "due", "kept_received_pct": "received_judged"}
 """What each share within deadline is a share of."""
 YEAR = 12
+SUMMED = ("registered_hours", "actual", "budget", "received", "closed")
+"""Measures whose units have to sum to the institution."""
 FEWEST_MONTHS = 6  # with cases and hours, for an activity to be planned (analysis.planning)
 
 
@@ -58,6 +60,34 @@ class Comparisons(Summaries):
         counted = known.groupby(["unit", "activity"])["cases"].transform("sum") > 0
         return known[counted].fillna({"cases": 0.0}).reset_index(drop=True)
 
+    def reconciled(self) -> tuple[pd.DataFrame, States]:
+        """What the lowest units, and what has no unit, sum to beside the institution's own total, year to date.
+
+        Returns
+        -------
+        frame, states
+            Columns measure, units, not_placed, total, difference; a sum with a hidden unit in it is hidden.
+        """
+        rows, states = list[dict[str, object]](), States()
+        for name in (name for name in SUMMED if self.has(name, "ytd")):
+            parts = [self.value(name, unit=unit, window="ytd") for unit in self.leaves()]
+            units = sum(value or 0.0 for value, _ in parts)
+            loose, total = (self.value(name, unit=unit, window="ytd")[0] or 0.0 for unit in (NOT_PLACED, self.root))
+            if any(state == "hidden" for _, state in parts):
+                states |= {(len(rows), column): "hidden" for column in ("units", "difference")}
+            difference = round(total - units - loose, 2) + 0.0
+            rows.append(
+                {"measure": name, "units": units, "not_placed": loose, "total": total, "difference": difference}
+            )
+        return pd.DataFrame(rows, columns=["measure", "units", "not_placed", "total", "difference"]), states
+
+    def months_of_units(self, measure: str, months: int = 2 * YEAR) -> pd.DataFrame:
+        """Unit (its name), period_start and the measure, of the lowest units in order of name."""
+        order = sorted(self.leaves(), key=lambda unit: self.words().sort_key(self.unit_label(unit)))
+        parts = [self.series(measure, months=months, unit=unit).assign(unit=self.unit_label(unit)) for unit in order]
+        shown = [part for part in parts if part[measure].notna().any()]
+        return pd.concat(shown) if shown else pd.DataFrame(columns=["unit", "period_start", measure])
+
     def hidden_hours(self) -> int:
         """Unit-months of the last year whose hours are hidden, of the lowest units."""
         states = self.released.states
@@ -86,6 +116,39 @@ class Comparisons(Summaries):
         """Hours per case of the lowest units over the last year, as they are and with everybody's mix of cases."""
         work = self.work(activity=activity)
         return mix_adjusted(work) if len(work["unit"].unique()) > 1 and (work["hours"] > 0).any() else None
+
+    def mix_of_unit(self) -> pd.DataFrame:
+        """Hours per case of the desk's unit over the last year beside all units on the same activities.
+
+        All others are what is left of the institution's totals, so no other unit is told apart.
+
+        Returns
+        -------
+        DataFrame
+            A row per activity that both close cases on, last (activity ``*``) all of them with everybody's mix of cases:
+            activity, own and all (hours per case), ratio (100 is as all), low and high (95 %).
+        """
+        own, whole = self.work(unit=self.unit), self.work(unit=self.root)
+        if own.empty or whole.empty or self.unit == self.root:
+            return pd.DataFrame(columns=["activity", "own", "all", "ratio", "low", "high"])
+        key = ["activity", "period_start"]
+        mine = whole[key].merge(own, on=key, how="left").fillna({"cases": 0.0, "hours": 0.0})
+        left = {name: (whole[name] - mine[name]).clip(lower=0) for name in ("cases", "hours")}
+        both = pd.concat([own, whole.assign(unit="", **left)], ignore_index=True)
+        sums = both.groupby(["activity", "unit"])[["cases", "hours"]].sum()
+        judged = (sums["cases"] >= self.institution.limits.fewest_closed) & (sums["hours"] > 0)
+        enough = judged.groupby("activity").agg(["all", "size"])
+        shared = list(enough.index[enough["all"] & (enough["size"] == 2)])
+        rows = []
+        for names in [[name] for name in shared] + [shared] * (len(shared) > 1):
+            made = mix_adjusted(both[both["activity"].isin(names)])
+            row = made.table.set_index("unit").loc[self.unit]
+            alone = row["crude"] if len(names) == 1 else row["adjusted"]
+            rows.append({
+                "activity": names[0] if len(names) == 1 else ALL, "own": alone, "all": alone / row["ratio"],
+                **{name: 100 * row[name] for name in ("ratio", "low", "high")},
+            })  # fmt: skip
+        return pd.DataFrame(rows, columns=["activity", "own", "all", "ratio", "low", "high"])
 
     def mix_change(self) -> MixIndex | None:
         """Productivity of the desk's unit in the last year against the year before, the mix of cases held still."""

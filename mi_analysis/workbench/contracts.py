@@ -62,7 +62,7 @@ def write(institution: Institution, known: Keys, folder: Path, year: int) -> lis
     for name, source in institution.sources.items():
         codes, columns = codes_of(known, source.system or name), owed(source)
         file = template_name(source, words)
-        text = contract_page(name, source, columns, codes, getattr(institution.name, institution.language), words)
+        text = contract_page(name, source, columns, codes, institution.name.said(institution.language), words)
         place, sheet = folder / f"{name}.html", folder / name / file
         sheet.parent.mkdir(exist_ok=True)
         place.write_text(text, encoding="utf-8")

@@ -346,7 +346,7 @@ class Figures(Periods):
         return signal_keys(chart.table[chart.table["value"].notna()])[-1]
 
     def control_table(self, measure: str, months: int = 24, activity: str = "") -> pd.DataFrame:
-        """Months of a measure for a control chart: period_start, the measure, centre, lower, upper, signal, r12."""
+        """Months of a measure for a control chart: period_start, the measure, centre, lower, upper, signal, r12; of a flow, ``counted``."""
         chart = self.control(measure, activity=activity)
         rolling = self.series(measure, months=months, window="r12", activity=activity)
         values = self.series(measure, months=months, activity=activity)
@@ -362,7 +362,9 @@ class Figures(Periods):
         if (
             self.catalogue[measure].kind == "flow"
         ):  # limits are of the month's own length only in the chart's own values
+            counted = values.rename(columns={measure: "counted"})
             values = limits.rename(columns={"value": measure})[["period_start", measure]].tail(months)
+            values = values.merge(counted, on="period_start", how="left")
         shown = values.merge(
             limits[["period_start", "centre", "lower", "upper", "signal"]], on="period_start", how="left"
         )

@@ -8,6 +8,7 @@ import pandas as pd
 from mi_analysis.analysis.basis import Sentence
 from mi_analysis.measures.catalogue import Measure
 from mi_analysis.model.schema import ALL, NOT_PLACED
+from mi_analysis.reporting.tables import NO_SIGNAL
 from mi_analysis.reporting.wording import Words
 from mi_analysis.workbench.figures import Figures, valid_at
 
@@ -18,8 +19,6 @@ COHERENT = (
     "case_days_median", "kept_due_pct", "goal_degree",
 )  # fmt: skip
 """Columns of the coherent table: staff, economy, operations and strategy on one line per activity."""
-NO_SIGNAL = ("none", "too_short", "hidden")
-
 
 KEY_FIGURES = (
     "actual", "deviation", "sick_days_per_fte", "overtime_per_fte", "overtime_pay", "received", "closed", "open_cases",
@@ -106,7 +105,7 @@ class Summaries(Figures):
         Returns
         -------
         frame, states
-            Columns measure, month, month_last_year, ytd, ytd_last_year; of a year, or only delivered for
+            Columns measure, month, month_last_year, ytd, ytd_last_year, target; of a year, or only delivered for
             whole years, year_start, year and year_last_year instead; curve (the last 24 months), signal.
         """
         rows: list[dict[str, object]] = []
@@ -133,7 +132,7 @@ class Summaries(Figures):
             states |= {(len(rows), column): state for column, (_, state) in cells.items() if state != "value"}
             curve = self.series(name, window=self.window_of(name)).set_index("period_start")[name]
             signal = self.signal(name) if "month" in entry.windows else "rolling"
-            shown = year | {column: value for column, (value, _) in cells.items()}
+            shown = year | {column: value for column, (value, _) in cells.items()} | {"target": self.target(name)}
             rows.append({"measure": name, **shown, "curve": curve, "signal": signal})
         columns = [
             "measure",
@@ -141,13 +140,26 @@ class Summaries(Figures):
             "month_last_year",
             "ytd",
             "ytd_last_year",
+            "target",
             "year_start",
             "year",
             "year_last_year",
         ]
         frame = pd.DataFrame(rows, columns=[*columns, "curve", "signal"])
         states |= {(row, "year"): "not_applicable" for row in frame.index[frame["year_start"].isna()]}
+        states |= {(row, "target"): "no_target" for row in frame.index[frame["target"].isna()]}
         return frame, states
+
+    def target(self, measure: str) -> float | None:
+        """What a measure is held against: expenditure its budget to date, others the year's target of the goal named for it."""
+        if measure == "actual":
+            return self.value("budget", window="ytd")[0]
+        goals = self.goals()
+        found = goals[goals["goal"] == self.institution.targets.get(measure, "")].dropna(subset=["target"])
+        if not len(found):
+            return None
+        as_share = str(found["goal_unit"].iloc[-1] or "").startswith("pct")
+        return (100 if as_share else 1) * float(found["target"].iloc[-1])
 
     def key_messages(self) -> list[Sentence]:
         """The three things to know: budget, goals, and the clearest change since last year.
@@ -239,13 +251,13 @@ class Summaries(Figures):
         return rows.sort_values("period_start").groupby("goal", as_index=False).last()
 
     def goal_table(self, language: str = "da") -> tuple[pd.DataFrame, dict[tuple[int, str], str]]:
-        """Goals as they are printed: name, target and result in their own unit, degree in per cent, weight, status."""
+        """Goals as they are printed: name, target and result in their own unit, degree in per cent, weight, points, status."""
         goals, words = self.goals().reset_index(drop=True), self.words(language)
         shown = pd.DataFrame({
             "name": goals["goal"] + " " + goals["name"].fillna(""),
             "target": [in_goal_unit(row, "target", words) for row in goals.to_dict("records")],
             "result": [in_goal_unit(row, "result", words) for row in goals.to_dict("records")],
-            "degree": 100 * goals["degree"], "weight": goals["weight"], "status": goals["status"],
+            "degree": 100 * goals["degree"], "weight": goals["weight"], "points": goals["weight"] * goals["degree_capped"], "status": goals["status"],
         })  # fmt: skip
         open_goals = shown.index[shown["status"] == "not_assessed"]
         states = {(row, column): "not_assessed" for row in open_goals for column in ("result", "degree")}

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from mi_analysis.reporting import plots
-from mi_analysis.reporting.figures import figure, image
+from mi_analysis.reporting.figures import control_figure, figure, image
 from mi_analysis.reporting.presentation import Figure
 from mi_analysis.reporting.tables import Column, measure_column
 from mi_analysis.reporting.wording import Words
@@ -121,3 +121,30 @@ def test_a_large_drawing_is_shown_as_pixels_of_144_an_inch() -> None:
     data = Image.open(io.BytesIO(base64.b64decode(image(axes.figure).removeprefix("data:image/png;base64,"))))
 
     assert data.size == tuple(int(144 * inches) for inches in plots.HALF)
+
+
+def test_a_control_chart_says_its_newest_month_and_signal_and_draws_what_was_counted_and_the_target() -> None:
+    days = pd.date_range("2025-01-01", periods=3, freq="MS")
+    data = pd.DataFrame({"period_start": days, "closed": [50.0, 52.0, 71.4], "counted": [50.0, 52.0, 68.0],
+                         "centre": 51.0, "lower": 40.0, "upper": 62.0, "signal": ["none", "none", "beyond_limit_up"]})  # fmt: skip
+
+    shown = control_figure(data, "closed", DA, "Øst", target=60.0)
+
+    assert "</span> Marts 2025: 68 sager – over det forventede</p>" in shown.html
+    assert '<p class="says"><span class="mark good" aria-hidden="true">●' in shown.html
+    assert ">68</text>" in drawn(shown)
+    assert "omregnet til lige mange arbejdsdage" in shown.html
+    assert [column["name"] for column in shown.columns] == [
+        "period_start", "closed", "counted", "centre", "lower", "upper", "target", "signal",
+    ]  # fmt: skip
+    assert shown.rows[-1][6] == 60.0
+
+
+def test_an_image_is_made_smaller_and_the_numbers_in_its_texts_stay() -> None:
+    data = months(3).assign(sick_days_per_fte=[100_000.125, 150_000.0, 200_000.0])
+
+    svg = drawn(control(data))
+
+    assert "100.000" in re.findall(r">([^<]+)</text>", svg)
+    assert not re.search(r"<[^>]*\d\.\d{3}|<g>|<g/>|<g id=|font-family: ", svg)
+    assert svg.count("<g") == svg.count("</g>")

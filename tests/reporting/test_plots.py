@@ -72,14 +72,6 @@ def test_stacked_parts_stand_on_each_other() -> None:
     assert [patch.get_y() for patch in ax.containers[1].patches] == [0, 1000]
 
 
-def test_a_heat_map_prints_numbers_and_the_sign_of_what_is_hidden() -> None:
-    matrix = pd.DataFrame({"jan.": [1.25, np.nan], "feb.": [-3.0, 4.0]}, index=["Øst", "Vest"])
-    states = pd.DataFrame({"jan.": [None, "hidden"], "feb.": [None, None]}, index=["Øst", "Vest"])
-    ax = plots.heat(matrix, DA, states=states)
-
-    assert sorted(text.get_text() for text in ax.texts) == sorted(["1,3", "−3,0", "4,0", "·"])
-
-
 def test_small_charts_share_their_axes_and_keep_every_value() -> None:
     data = pd.concat([cases(3).assign(unit="a"), cases(3).assign(unit="b", closed=[9e4, 1, 2])])
     axes = plots.multiples(data, "month", "closed", "unit", DA)
@@ -97,7 +89,6 @@ def test_nothing_to_draw_is_a_sentence_in_every_kind() -> None:
         plots.flow(empty, "month", DA),
         plots.stacked(empty, "month", ["closed"], DA),
         plots.points(empty, "closed", "received", DA),
-        plots.heat(pd.DataFrame(), DA),
         plots.multiples(empty, "month", "closed", "unit", DA)[0],
     ]
 

@@ -3,7 +3,19 @@ import re
 import pandas as pd
 
 from mi_analysis.reporting.sentences import said
-from mi_analysis.reporting.standard import by_measure, down, explanations, goals, money_to_date, numbers, year_figures
+from mi_analysis.reporting.standard import (
+    by_measure,
+    down,
+    explanations,
+    goal_points,
+    goals,
+    key_figures,
+    money_to_date,
+    numbers,
+    reconciled,
+    units_months,
+    year_figures,
+)
 from mi_analysis.reporting.wording import Words
 
 DA, EN = Words("da"), Words("en")
@@ -88,7 +100,8 @@ def test_a_missing_explanation_is_printed_as_missing_and_a_given_one_with_role_a
 
     money, strategy = (explanations(frame, Words("da"), domain) for domain in ("economy", "strategy"))
 
-    assert "<td>▲ Afvigelsesforklaring mangler</td>" in money.html
+    assert text_of(money.html).endswith("Budgetafvigelse Afvigelse over 500 t.kr. ▲ Afvigelsesforklaring mangler")
+    assert [column["label"] for column in money.columns][-1] == "Forklaring, mærke"
     assert "<td>En kampagne.</td><td>Kontorchef</td><td>14-01-2026</td>" in strategy.html
     assert [said["values"]["measure"] for said in strategy.verdict] == ["1.1"]
     assert explanations(frame, Words("da"), "staff") is None
@@ -106,3 +119,46 @@ def test_the_band_of_forecasts_ends_where_they_do_and_is_told_and_printed() -> N
     assert shown.rows[-1] == (pd.Timestamp("2025-12-01"), None, None, 11e6, 13e6)
     assert [column["label"] for column in shown.columns][3:] == ["Laveste prognose", "Højeste prognose"]
     assert len(money_to_date(series, "Øst", DA, outlook.head(0)).columns) == 3
+
+
+def test_a_target_stands_beside_the_figures_that_have_one_and_the_others_are_blank_to_the_eye() -> None:
+    frame = pd.DataFrame({"measure": ["actual", "closed"], "month": [1e6, 50.0], "target": [2e6, None]})
+
+    shown = key_figures(frame, "T", DA, states={(1, "target"): "no_target"})
+
+    assert text_of(shown.html) == (
+        "T Nøgletal Måned Måltal Realiseret forbrug t.kr. 1.000 2.000 Afsluttede sager 50"
+        " Anm.: Måltallet er budgettet ÅTD for forbruget, ellers årets måltal."
+    )
+    assert '<td class="n ref"><span class="state" role="img" aria-label="Intet måltal"></span></td>' in shown.html
+
+
+def test_points_of_goals_are_told_of_those_assessed_with_a_weight() -> None:
+    frame = pd.DataFrame(
+        {"name": ["1.1 Frist", "1.2 Plan", "2.1 Nyt"], "points": [38.25, 20.0, None], "weight": [40.0, 20.0, 20.0]}
+    )
+
+    shown = goal_points(frame, "Øst", DA)
+
+    assert '<p class="says">58,3 af 60 point er nået.</p>' in shown.html
+    assert shown.rows == (("1.1 Frist", 38.25, 40.0), ("1.2 Plan", 20.0, 20.0))
+    assert goal_points(frame.tail(1), "Øst", DA) is None
+
+
+def test_units_are_summed_beside_the_institution_and_a_hidden_unit_hides_the_sum() -> None:
+    frame = pd.DataFrame({"measure": ["actual", "registered_hours"], "units": [2e6, 10.0], "not_placed": [0.0, 1.0],
+                          "total": [2e6, 12.0], "difference": [0.0, 1.0]})  # fmt: skip
+
+    shown = reconciled(frame, {(1, "units"): "hidden", (1, "difference"): "hidden"}, "2025", DA)
+
+    assert "Realiseret forbrug t.kr. 2.000 0 2.000 0 Registrerede timer · 1,0 12,0 ·" in text_of(shown.html)
+    assert reconciled(frame.head(0), {}, "2025", DA) is None
+
+
+def test_small_lines_are_drawn_for_several_units_only() -> None:
+    days = pd.date_range("2025-01-01", periods=3, freq="MS")
+    rows = [(unit, day, 80.0 + n) for n, unit in enumerate(("Øst", "Vest")) for day in days]
+    data = pd.DataFrame(rows, columns=["unit", "period_start", "kept_due_pct"])
+
+    assert "2 små linjediagrammer med 6 punkter" in units_months(data, "kept_due_pct", DA).alternative
+    assert units_months(data.head(3), "kept_due_pct", DA) is None

@@ -3,7 +3,8 @@ import re
 import pandas as pd
 import pytest
 
-from mi_analysis.reporting.tables import Column, key_figures, measure_column, table
+from mi_analysis.reporting.standard import key_figures
+from mi_analysis.reporting.tables import Column, measure_column, table
 from mi_analysis.reporting.wording import Words
 
 DA = Words("da")
@@ -142,8 +143,9 @@ def test_key_figures_print_each_in_its_own_unit_with_a_described_curve() -> None
         "Sygedage pr. årsværk",
         "1,0",
         "",
-        "Stigende",
+        "▲ Stigende",
     ]
+    assert '<span class="quiet">Ingen signaler</span>' in html
     assert 'alt="Fra 4,0 (jan. 2025) til 6,3 (mar. 2025), lavest 4,0, højest 6,3."' in html
 
 

@@ -1,5 +1,9 @@
 import csv
+import os
 import re
+import shutil
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -16,12 +20,12 @@ def placeholders(text: str) -> set[str]:
 
 
 def test_every_language_has_the_same_keys_and_the_same_placeholders() -> None:
-    danish, english = catalogue("da"), catalogue("en")
+    danish, others = catalogue("da"), [catalogue(language) for language in languages() if language != "da"]
 
-    assert languages() == ["da", "en"]
-    assert set(danish) ^ set(english) == set()
-    assert {key for key in danish if placeholders(danish[key]) != placeholders(english[key])} == set()
-    assert [key for words in (danish, english) for key, text in words.items() if text != text.strip()] == []
+    assert {"da", "en"} <= set(languages())
+    assert [key for other in others for key in set(danish) ^ set(other)] == []
+    assert [key for other in others for key in danish if placeholders(danish[key]) != placeholders(other[key])] == []
+    assert [key for words in (danish, *others) for key, text in words.items() if text != text.strip()] == []
 
 
 def test_the_glossary_is_in_the_catalogue_word_for_word(glossary: Path) -> None:
@@ -138,3 +142,53 @@ def test_an_unknown_key_names_the_nearest_and_an_unknown_language_those_there_ar
 
     with pytest.raises(ValueError, match=r"^No words for the language 'sv'; there are da, en\.$"):
         Words("sv")
+
+
+NEW_LANGUAGE = """
+import sys
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+from mi_analysis.reporting import export, figures, standard
+from mi_analysis.reporting.presentation import message
+from mi_analysis.reporting.sentences import said
+from mi_analysis.reporting.wording import Words
+from mi_analysis.run_file import load_run
+
+words, run = Words(load_run(Path("run.yaml")).language), Path("run.yaml")
+days = pd.date_range("2025-01-01", periods=3, freq="MS")
+data = pd.DataFrame({"period_start": days, "closed": [50.0, 52.0, 71.0], "signal": "none"})
+frame = pd.DataFrame({"measure": ["actual"], "month": [1_234_567.0], "signal": ["trend_up"]})
+over = ("verdict.budget.over", {"amount": 200_000, "pct": 12.0, "tone": "attention"})
+shown = [message(said([over], words), words=words), standard.key_figures(frame, words.text("heading.key_figures"), words),
+         figures.control_figure(data, "closed", words, "A")]
+cells = [nbformat.v4.new_code_cell("x", outputs=[nbformat.v4.new_output("display_data", data=one._repr_mimebundle_())]) for one in shown]
+Path("page.html").write_text(export.html(nbformat.v4.new_notebook(cells=cells), language=words.language, title="A"), encoding="utf-8")
+"""
+
+
+def test_a_language_is_one_file_more_and_no_line_of_code(project: Path, tmp_path: Path) -> None:
+    shutil.copytree(project / "mi_analysis", tmp_path / "mi_analysis", ignore=shutil.ignore_patterns("__pycache__"))
+    words = tmp_path / "mi_analysis" / "reporting" / "words"
+    vowels = str.maketrans("aeiou", "áéíóú")
+
+    def strange(found: re.Match[str]) -> str:
+        return "".join(
+            part if part.startswith("{") else part.translate(vowels) for part in re.split(r"({\w+})", found[0])
+        )
+
+    head, formats, rest = re.split(r"(?ms)(^\[format\].*?(?=^\[))", (words / "en.toml").read_text(encoding="utf-8"))
+    spoken = [re.sub(r'"[^"\n]*"', strange, part) for part in (head, rest)]
+    (words / "xx.toml").write_text(formats.join(spoken), encoding="utf-8")
+    (tmp_path / "run.yaml").write_text("reports: [{ notebook: x }]\ndefaults: { language: xx }\n", encoding="utf-8")
+
+    told = subprocess.run([sys.executable, "-c", NEW_LANGUAGE], cwd=tmp_path, capture_output=True, text=True, check=False,
+                          env={**os.environ, "PYTHONPATH": str(tmp_path)})  # fmt: skip
+
+    assert (told.returncode, told.stderr) == (0, "")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert '<html lang="xx">' in page
+    assert "Ovérspénd óf" in page
+    assert "Shów thé númbérs béhínd thé fígúré" in page
+    assert ">1,235<" in page

@@ -77,3 +77,22 @@ def test_the_first_sheet_says_what_the_workbook_is() -> None:
 def test_the_same_input_gives_the_same_bytes_and_the_date_is_the_extraction() -> None:
     assert made(budget()) == made(budget())
     assert read(made(budget())).properties.created == datetime(2025, 4, 4)
+
+
+def test_what_is_provisional_or_estimated_is_a_number_with_its_sign_and_a_mark_is_a_column() -> None:
+    frame = pd.DataFrame(
+        {"unit": ["Øst", "Vest"], "sick_days": [12.25, 3.0], "sick_days_mark": [("attention", "over"), None]}
+    )
+    states = {(0, "sick_days"): "provisional", (1, "sick_days"): "estimated"}
+
+    sheet = read(
+        made(table(frame, ["unit", measure_column("sick_days", DA, mark="sick_days_mark")], "T", DA, states=states))
+    )["1 T"]
+
+    assert [[cell.value for cell in row] for row in sheet.iter_rows(min_row=2)] == [
+        ["† = foreløbig; ≈ = skønnet: enheden er udskilt af en anden", None, None],
+        ["Enhed", "Sygedage (dage)", "Sygedage, mærke"],
+        ["Øst", 12.25, "over"],
+        ["Vest", 3, ""],
+    ]
+    assert (sheet["B4"].number_format, sheet["B5"].number_format) == ('#,##0.0"†"', '#,##0.0"≈"')

@@ -41,6 +41,48 @@ def test_the_sentences_name_both_units_of_the_trap_on_the_right_side_and_the_cha
     assert rest == [words.text("warning.mix.order_changes")]
 
 
+def test_a_unit_beside_all_is_what_the_comparison_of_all_units_says_of_it(institution, truth):
+    table = institution.case_mix().table.set_index("unit")
+
+    for unit in truth.mix_trap:
+        own = replace(institution, unit=unit).mix_of_unit()
+        whole = own.iloc[-1]
+
+        assert whole["activity"] == ALL
+        assert (100 * table.loc[unit, ["ratio", "low", "high"]]).to_list() == pytest.approx(
+            whole[["ratio", "low", "high"]].to_list(), rel=0.01
+        )
+        assert (own["ratio"] / 100 * own["all"]).to_list() == pytest.approx(own["own"].to_list())
+    assert institution.mix_of_unit().empty
+
+
+def test_a_unit_beside_all_says_which_side_its_interval_lies_on(institution, truth):
+    said = []
+    for unit in truth.mix_trap:
+        rows = replace(institution, unit=unit).mix_of_unit()
+        said.append(comparisons.unit_mix(rows, "Enheden", Words("da"), institution.activity_label).html)
+
+    assert "Enheden bruger flere timer pr. sag end alle enheder under ét" in said[0]
+    assert "Enheden bruger færre timer pr. sag end alle enheder under ét" in said[1]
+    assert comparisons.unit_mix(institution.mix_of_unit(), "", Words("da"), str) is None
+
+
+def test_units_sum_to_the_institution(institution):
+    frame, states = institution.reconciled()
+
+    assert list(frame["measure"]) == ["registered_hours", "actual", "budget", "received", "closed"]
+    assert frame.loc[~frame.index.isin([row for row, _ in states]), "difference"].abs().max() == 0
+    assert frame.loc[1, "total"] == institution.value("actual", window="ytd")[0]
+
+
+def test_months_of_units_stand_in_order_of_name(institution):
+    frame = institution.months_of_units("kept_due_pct")
+
+    names = list(dict.fromkeys(frame["unit"]))
+    assert names == sorted(names, key=Words("da").sort_key)
+    assert set(frame.groupby("unit")["period_start"].nunique()) == {24}
+
+
 def test_counts_of_the_mix_are_the_units_own(institution):
     rows = institution.work()
     year = rows.groupby("unit")[["cases", "hours"]].sum()

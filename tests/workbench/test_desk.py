@@ -195,6 +195,15 @@ def test_key_figures_are_released_values_with_their_states(inspections, unit):
     assert all(len(curve) <= 24 for curve in frame["curve"])
 
 
+def test_a_figure_is_held_against_its_budget_or_the_target_of_the_goal_named_for_it(inspections):
+    frame, states = inspections.key_figures(["actual", "kept_due_pct", "sick_days_per_fte", "closed"])
+
+    assert inspections.institution.targets == {"sick_days_per_fte": "2.2", "kept_due_pct": "1.1"}
+    assert frame["target"].tolist()[:3] == [inspections.value("budget", window="ytd")[0], pytest.approx(85), 10]
+    assert pd.isna(frame["target"].iloc[3])
+    assert states[3, "target"] == "no_target"
+
+
 def test_a_hidden_figure_has_no_value_curve_or_signal(inspections):
     secretariat = replace(inspections, unit="2910")
     frame, states = secretariat.key_figures(["overtime_per_fte"])
