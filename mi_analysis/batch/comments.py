@@ -29,6 +29,16 @@ def missing(version: Record) -> list[dict[str, str]]:
     return [row for row in owed(version) if not row["text"]]
 
 
+def astray(version: Record, prepared: Any) -> list[tuple[str, str]]:
+    """Unit (blank: the institution) and code of explanations for the period that no figure of a finished report asks for."""
+    asked = {(row["unit"], row["measure"]) for row in owed(version)}
+    reported = {job["unit"] for job in version.jobs.values() if job.get("headline")}
+    rows = prepared.comments
+    rows = rows[rows["period_start"].astype(str).str[:7] == version.data["period"]]
+    given = {("" if row.unit == prepared.root else str(row.unit), str(row.measure)) for row in rows.itertuples()}
+    return sorted((unit, code) for unit, code in given - asked if unit in reported)
+
+
 def write(version: Record, prepared: Any, day: str) -> None:
     """Write ``comments.xlsx`` of a version, where any figure needs an explanation.
 

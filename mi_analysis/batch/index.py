@@ -114,21 +114,27 @@ def _failures(data: dict[str, Any], words: Words) -> str:
 
 def _unexplained(version: Record, prepared: Any, words: Words) -> str:
     """Figures whose required explanation is missing, and the workbook to give it in."""
-    rows = comments.missing(version)
+    rows, astray = comments.missing(version), comments.astray(version, prepared)
+    codes = [f"{_explains(unit, prepared, words)}: {code}" for unit, code in astray]
+    loose = f"<p>{escape(words.text('index.astray', codes='; '.join(codes)))}</p>" if codes else ""
     if not rows:
-        return ""
+        return loose
     items = []
     for unit in dict.fromkeys(row["unit"] for row in rows):
         figures = [f"{row['figure']} ({words.lower(row['why'])})" for row in rows if row["unit"] == unit]
-        name = name_of(prepared.units, "unit", unit) or words.text("index.of_institution")
-        items.append(f"<li>{escape(name)}: {escape('; '.join(figures))}</li>")
+        items.append(f"<li>{escape(_explains(unit, prepared, words))}: {escape('; '.join(figures))}</li>")
     link = f'<a href="{comments.FILE}">{comments.FILE}</a>'
     how = escape(words.text("index.explain", file="{file}")).replace("{file}", link)
     total = escape(words.text("index.unexplained_count", n=words.number(len(rows))))
     return (
         f"<h2>{escape(words.text('index.unexplained'))}</h2><p>{total} {how}</p>"
-        f"<details><summary>{escape(words.text('index.show'))}</summary><ul>{''.join(items)}</ul></details>"
+        f"<details><summary>{escape(words.text('index.show'))}</summary><ul>{''.join(items)}</ul></details>{loose}"
     )
+
+
+def _explains(unit: str, prepared: Any, words: Words) -> str:
+    """Who gives an explanation: a unit, or for a blank one the institution."""
+    return name_of(prepared.units, "unit", unit) or words.text("index.of_institution")
 
 
 def _link(file: str, text: str, job: dict[str, Any]) -> str:

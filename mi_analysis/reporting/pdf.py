@@ -8,6 +8,11 @@ import importlib
 import re
 from typing import Any
 
+FOOT = """
+@page { @bottom-left { content: string(about); font: 8pt "Segoe UI", Arial, "DejaVu Sans", sans-serif; color: #55616d; } }
+h1 { string-set: about content(); }
+"""
+"""The title at the foot of every sheet; no browser knows these rules, so they are not in the page."""
 INSTALL = (
     "Install it with: python -m pip install 'mi-analysis[pdf]', and on Debian or Ubuntu:"
     " apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
@@ -33,12 +38,14 @@ def pdf(page: str) -> bytes:
     ImportError, OSError
         WeasyPrint or Pango is missing; ask `missing` first.
     """
-    from weasyprint import HTML
+    from weasyprint import CSS, HTML
     from weasyprint.urls import URLFetcher
 
     unprinted = re.sub(r"<details>.*?</details>", "", page, flags=re.DOTALL)  # hidden in print, and slow to lay out
     fetcher = URLFetcher(allowed_protocols=["data"])
-    written: bytes = HTML(string=unprinted, url_fetcher=fetcher).write_pdf(pdf_variant="pdf/ua-1", finisher=_with_scope)
+    written: bytes = HTML(string=unprinted, url_fetcher=fetcher).write_pdf(
+        pdf_variant="pdf/ua-1", finisher=_with_scope, stylesheets=[CSS(string=FOOT)]
+    )
     return written
 
 

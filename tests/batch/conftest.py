@@ -31,6 +31,8 @@ class FakePrepared:
     stopped: list = field(default_factory=list)
     sliced: list = field(default_factory=list)
     suppliers: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"month": pd.Series(dtype=str)}))
+    comments: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["unit", "period_start", "measure"]))
+    root: str = "S"
 
     @property
     def audit(self):

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 
 from mi_analysis.batch import index, worker
@@ -107,6 +108,29 @@ def test_a_later_edition_says_how_many_figures_moved(page):
 def test_a_report_with_an_image_without_description_is_marked(page):
     assert "▲ Figur uden beskrivelse" in text_of(page(job("07", undescribed=1)))
     assert "Figur uden beskrivelse" not in text_of(page(job("07")))
+
+
+def test_an_explanation_with_a_code_that_nobody_asked_about_is_told(page, project):
+    owed = [
+        {
+            "measure": "deviation",
+            "figure": "Budgetafvigelse",
+            "why": "Afvigelse",
+            "text": "En sag.",
+            "role": "",
+            "date": "",
+        }
+    ]
+    rows = [("07", "2025-03-01", "deviation"), ("07", "2025-03-01", "defiation"), ("S", "2025-03-01", "actual"),
+            ("07", "2025-02-01", "fte"), ("09", "2025-03-01", "not_reported")]  # fmt: skip
+    project.prepared.comments = pd.DataFrame(rows, columns=["unit", "period_start", "measure"])
+
+    text = text_of(page(job("07", explanations=owed), job("09", "failed"), job("", figure=1)))
+
+    assert (
+        "Forklaringer, der ikke hører til et tal, der skal forklares, og derfor ikke er trykt: "
+        "Hele institutionen: actual; Tilsyn Øst (07): defiation." in text
+    )
 
 
 def test_numbers_that_changed_went_or_came_are_counted_once_each(project):
