@@ -36,7 +36,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def told(error: Exception, as_json: bool) -> int:
-    """Say what went wrong in a person's words; what nobody foresaw goes in full to a log."""
+    """Say what went wrong in a person's words; what nobody foresaw goes in full to a log.
+
+    What happens where deliveries are read may quote a person's row: there only the place and the kind of error are told.
+    """
     from mi_analysis.parameters import WrongUse, project_root
 
     if isinstance(error, WrongUse):
@@ -50,7 +53,11 @@ def told(error: Exception, as_json: bool) -> int:
     with contextlib.suppress(OSError, WrongUse):
         log = project_root(Path.cwd()) / "outputs" / log
         log.parent.mkdir(exist_ok=True)
+    kind, reading = type(error).__name__, Path(__file__).parents[1] / "model"
+    lines, what = traceback.format_exception(error), f": {kind}: {error}"
+    if any(Path(frame.filename).parent == reading for frame in traceback.extract_tb(error.__traceback__)):
+        lines, what = [*traceback.format_tb(error.__traceback__), kind], f" while deliveries were read: {kind}"
     with contextlib.suppress(OSError):
-        log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-    click.echo(f"Something unforeseen: {type(error).__name__}: {error}. Details are in {log.absolute()}.", err=True)
+        log.write_text("".join(lines), encoding="utf-8")
+    click.echo(f"Something unforeseen{what}. Details are in {log.absolute()}.", err=True)
     return FAILED

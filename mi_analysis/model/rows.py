@@ -1,5 +1,6 @@
 """The rows of one file: which are data, which fact each of them fills, which cells are bad."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -244,6 +245,10 @@ def _later(table: pa.Table) -> np.ndarray:
 Cell = tuple[int, str, str, str]  # row, column, text, reason
 
 
+WORDS = re.compile(r"[^\W\d_][\w'.-]+(?: +[^\W\d_][\w'.-]+)+")
+"""Two words or more where a value belongs: it may be a person's name, and is not told on."""
+
+
 def bad_cells(parts: list[Part], data: Grid, kept: np.ndarray) -> list[Cell]:
     """Every bad cell of the rows kept so far, once; a ragged row is bad whatever its cells say."""
     cells: dict[tuple[int, str], Cell] = {}
@@ -255,7 +260,7 @@ def bad_cells(parts: list[Part], data: Grid, kept: np.ndarray) -> list[Cell]:
         for name, parsed in part.parsed.items():
             for place in np.flatnonzero((parsed.bad > 0) & part.taken & kept).tolist():
                 row, header = int(data.rows[place]), part.headers.get(name, name)
-                text = "" if name == "person_key" else part.cells[name].text_at(place)
+                text = "" if name == "person_key" else WORDS.sub("…", part.cells[name].text_at(place))
                 cells.setdefault((row, header), (row, header, text, parsed.reasons[parsed.bad[place] - 1]))
     return [cells[key] for key in sorted(cells)]
 
