@@ -83,7 +83,7 @@ def project(tmp_path, monkeypatch):
     audit = SimpleNamespace(as_of="2025-03-31", received=(received,), usable=True, missing_sources=(), findings=[])
     prepared = SimpleNamespace(
         folder=tmp_path / "outputs" / "x", units=units, activities=pd.DataFrame(columns=["activity", "name"]),
-        periods=["2025-03-01"], suppliers=pd.DataFrame([SCORES]), fingerprint="f" * 64, stopped=[], audit=audit, findings=[],
+        periods=["2025-03-01"], suppliers=pd.DataFrame([SCORES]), root="S", comments=pd.DataFrame(columns=["unit", "period_start", "measure"]), fingerprint="f" * 64, stopped=[], audit=audit, findings=[],
         slice=lambda folder, unit, activity, period: unit,
         asked=lambda: None, told=lambda: {(code, "2025-03") for code in ("07", "09")},
         institution=Institution.model_validate({"name": {"da": "E", "en": "E"}, "deliveries": {"folder": "d"}, "sources": {}}),
