@@ -204,6 +204,21 @@ def html_errors() -> Callable[..., list[str]]:
 
 
 @pytest.fixture(scope="session")
+def faults(look: Callable[[Path], Seen], html_errors: Callable[..., list[str]]) -> Callable[[Path], list[str]]:
+    """What is wrong with the pages below a folder (`latest.html`, which only leads on, left out)."""
+
+    def faults(folder: Path) -> list[str]:
+        pages = sorted(page for page in folder.rglob("*.html") if page.name != "latest.html")
+        assert pages, f"there is no page below {folder}"
+        found = [(page, look(page)) for page in pages]
+        told = [f"{page.name}: {item}" for page, seen in found for item in (*seen.violations, *seen.requests)]
+        wide = [f"{page.name}: {seen.narrow} pixels wide" for page, seen in found if seen.narrow > 320]
+        return [*told, *wide, *html_errors(*pages)]
+
+    return faults
+
+
+@pytest.fixture(scope="session")
 def project() -> Path:
     """The project's folder."""
     return HERE.parent

@@ -120,6 +120,7 @@ def test_districts_and_months_meet_in_242_cells(stored) -> None:
     ],
 )  # fmt: skip
 def test_a_run_ends_with_reports_and_an_index(
-    project, real_data, tmp_path, run_file: str, unit: str, made: dict
+    project, real_data, tmp_path, faults, run_file: str, unit: str, made: dict
 ) -> None:
     assert made_by_run(project, tmp_path, run_file, unit) == made
+    assert faults(tmp_path) == []

@@ -72,10 +72,11 @@ def test_a_type_of_department_that_is_told_in_one_of_three_months_shows_no_chang
     assert set(june["state"]) == {"incomplete"}
 
 
-def test_a_run_ends_with_reports_and_an_index(project, real_data, tmp_path) -> None:
+def test_a_run_ends_with_reports_and_an_index(project, real_data, tmp_path, faults) -> None:
     assert made_by_run(project, tmp_path, "nhs/monthly.yaml", "R0A", "RXA") == {
         "2025-06/R0A/02_unit_report": "made", "2025-06/RXA/02_unit_report": "no_data",
     }  # fmt: skip
+    assert faults(tmp_path) == []
 
 
 EARLIER = """name: {da: Skadestuer 2016-2019, en: A&E 2016-2019}

@@ -54,5 +54,6 @@ def test_sickness_and_the_goal_show_no_clear_relation(trusts) -> None:
     assert fit.pvalues["sickness_pct"] > 0.05
 
 
-def test_a_run_ends_with_reports_and_an_index(project, real_data, tmp_path) -> None:
+def test_a_run_ends_with_reports_and_an_index(project, real_data, tmp_path, faults) -> None:
     assert made_by_run(project, tmp_path, "nhs_trusts/spring_2026.yaml", "SW") == {"2026-03/SW/02_unit_report": "made"}
+    assert faults(tmp_path) == []

@@ -29,7 +29,8 @@ def test_days_are_read_on_the_clock_of_their_offset(stored) -> None:
     assert [str(value) for value in rows[0]] == ["2011-10-11 13:42:22", "2011-12-06 13:41:31"]
 
 
-def test_a_run_ends_with_reports_and_an_index(project, real_data, tmp_path) -> None:
+def test_a_run_ends_with_reports_and_an_index(project, real_data, tmp_path, faults) -> None:
     assert made_by_run(project, tmp_path, "permits/monthly.yaml", "GENERAL") == {
         "2011-12/GENERAL/02_unit_report": "made"
     }
+    assert faults(tmp_path) == []

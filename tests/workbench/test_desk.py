@@ -268,7 +268,7 @@ def test_the_goal_table_has_every_goal_of_the_unit_in_print(inspections, small_a
     frame, states = inspections.goal_table("en")
     goals = inspections.goals()
 
-    assert list(frame) == ["name", "target", "result", "degree", "weight", "status"]
+    assert list(frame) == ["name", "target", "result", "degree", "weight", "points", "status"]
     assert frame["name"].tolist() == [
         "1.1 Andel afgjort inden for fristen",
         "1.2 Tilsyn gennemført efter plan",
@@ -278,6 +278,9 @@ def test_the_goal_table_has_every_goal_of_the_unit_in_print(inspections, small_a
     assert frame["degree"].tolist() == pytest.approx((100 * goals["degree"]).tolist(), nan_ok=True)
     assert frame["status"].tolist() == ["met", "partly", "hidden"]  # the year's sick leave is
     assert states == {(2, "result"): "hidden", (2, "degree"): "hidden"}
+    assert frame["points"].tolist() == pytest.approx(
+        (frame["weight"] * frame["degree"].clip(upper=100) / 100).tolist(), nan_ok=True
+    )
     true = small_agency.truth.goals.query("unit == '2140' and goal == '1.1'").iloc[-1]
     assert goals.set_index("goal").loc["1.1", "result"] == pytest.approx(float(true["result"]), abs=0.001)
 
