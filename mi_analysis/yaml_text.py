@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
+from itertools import accumulate
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
@@ -16,6 +17,9 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 At = tuple[str | int, ...]
 """Place in a file: names and positions from the top."""
 MOST_VALUES = 2_000_000  # in one file; aliases of aliases could make endlessly many
+MOST_DEEP = 40  # levels; the reader calls itself for each, and the process would end
+LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+DEEPER = {yaml.SequenceStartEvent: 1, yaml.MappingStartEvent: 1, yaml.SequenceEndEvent: -1, yaml.MappingEndEvent: -1}
 
 
 @dataclass(frozen=True)
@@ -199,7 +203,10 @@ def read(path: Path) -> tuple[dict[str, Any], dict[At, int], list[Found]]:
     lines: dict[At, int] = {}
     found: list[Found] = []
     try:
-        node = yaml.compose(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))
+        depth = accumulate(DEEPER.get(type(event), 0) for event in yaml.parse(text, Loader=LOADER))
+        if any(level > MOST_DEEP for level in depth):
+            raise WrongUse(Problem(shown, f"is nested more than {MOST_DEEP} levels deep.", "Write it flatter."))
+        node = yaml.compose(text, Loader=LOADER)
         tree = {} if node is None else _plain(node, (), lines, found, ())
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -231,16 +238,16 @@ def _plain(node: yaml.Node, at: At, lines: dict[At, int], found: list[Found], ab
     values: dict[str, Any] = {}
     for key, child in node.value:
         place = (*at, str(key.value))
-        if key.value in values:
+        here = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode):
             found.append(
-                (
-                    place,
-                    f'"{key.value}" stands twice, on lines {lines[place]} and {key.start_mark.line + 1}.',
-                    "Keep one.",
-                )
+                (at, f"a list or a mapping stands where a name belongs, on line {here}.", "Write a name there.")
             )
             continue
-        lines[place] = key.start_mark.line + 1
+        if key.value in values:
+            found.append((place, f'"{key.value}" stands twice, on lines {lines[place]} and {here}.', "Keep one."))
+            continue
+        lines[place] = here
         values[str(key.value)] = _plain(child, place, lines, found, above)
     return values
 

@@ -144,6 +144,14 @@ calendar: 7.4
             "name: !!python/object:os.system x\n",
             'parameters/x/institution.yaml line 1: the tag "!!python/object:os.system" cannot be used. Leave it out.',
         ),
+        (
+            "name: x\n? [a, b]\n: y\n",
+            "parameters/x/institution.yaml: a list or a mapping stands where a name belongs, on line 2. Write a name there.",
+        ),
+        (
+            "name: " + "[" * 300_000,
+            "parameters/x/institution.yaml: is nested more than 40 levels deep. Write it flatter.",
+        ),
         ("name: &a {da: *a}\n", "parameters/x/institution.yaml line 1: holds itself. Write the values out."),
     ],
 )

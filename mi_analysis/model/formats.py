@@ -31,6 +31,8 @@ DISTINCT = pa.dictionary(pa.int32(), pa.string())
 BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
+MOST_TIMES, SMALL_UNPACKED = 200, 200_000_000
+
 Wanted = Callable[[list[str]], set[int]]
 
 
@@ -49,10 +51,7 @@ def read_grid(content: bytes, name: str, source: Source, wanted: Wanted) -> Grid
     """
     name = name.lower()
     if name.endswith(".gz"):
-        try:
-            content, name = gzip.decompress(content), name.removesuffix(".gz")
-        except (OSError, EOFError, zlib.error) as error:
-            raise Unreadable("unreadable_gz", bytes=len(content)) from error
+        content, name = _unpacked(content), name.removesuffix(".gz")
     if not content.strip():
         raise Unreadable("empty")
     if name.endswith(".parquet"):
@@ -60,6 +59,23 @@ def read_grid(content: bytes, name: str, source: Source, wanted: Wanted) -> Grid
     if name.endswith((".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")):
         return _read_workbook(content, source, wanted)
     return _read_text(content, source)
+
+
+def _unpacked(content: bytes) -> bytes:
+    most = most_unpacked(content)
+    try:
+        with gzip.open(io.BytesIO(content)) as packed:
+            text = packed.read(most + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise Unreadable("unreadable_gz", bytes=len(content)) from error
+    if len(text) > most:
+        raise Unreadable("unpacks_too_far", bytes=len(content), most=most)
+    return text
+
+
+def most_unpacked(content: bytes) -> int:
+    """Bytes that a packed file may hold: text packs 5 to 50 times, what is made to fill a memory a thousand times."""
+    return max(SMALL_UNPACKED, MOST_TIMES * len(content))
 
 
 # csv
@@ -196,6 +212,10 @@ def _fast_body(text: str, source: Source, first: int, width: int) -> Body:
 def _read_workbook(content: bytes, source: Source, wanted: Wanted) -> Grid:
     """Sheets as named, below each other; else the sheet with most of the columns that are read."""
     try:
+        if zipfile.is_zipfile(io.BytesIO(content)):
+            with zipfile.ZipFile(io.BytesIO(content)) as package:
+                if sum(part.file_size for part in package.infolist()) > (most := most_unpacked(content)):
+                    raise Unreadable("unpacks_too_far", bytes=len(content), most=most)
         book = CalamineWorkbook.from_filelike(io.BytesIO(content))
         errors = _error_cells(content) if zipfile.is_zipfile(io.BytesIO(content)) else {}
         sheets = {

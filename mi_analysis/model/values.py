@@ -139,6 +139,8 @@ _NUMBER = re.compile(
     r"(?P<m4>(?<![-−])[-−])?(?P<close>\))?",
     re.IGNORECASE,
 )
+MOST_DIGITS = 15
+"""Before the decimal sign; a longer one is no amount but a number of something, and a float would not hold it."""
 _POWERS = {"t": 3, "mio": 6, "mia": 9}
 _DATE_LIKE = re.compile(
     rf"[0-9]{{1,2}}([-/.])[0-9]{{1,2}}(?:\1[0-9]{{2,4}})?|(?:[0-9]{{1,2}}[-. ]+)?{_MONTH}(?:[- ]?{_YEAR})?", re.I
@@ -173,6 +175,8 @@ def parse_number(text: str, style: NumberStyle) -> float | Bad:
         other = replace(style, decimal="." if style.decimal == "," else ",", thousands=style.decimal)
         return Bad("other_separators", style.decimal) if _digits(match["digits"].rstrip(), other) else _why_not(text)
     digits, lone = found
+    if len(digits.partition(".")[0].lstrip("0")) > MOST_DIGITS:
+        return Bad("not_a_number")
     if lone and not style.lone_group:
         return Bad("ambiguous_number")
     scale = match["scale"] or match["big"]
@@ -285,6 +289,8 @@ def end_of(start: date, grain: str) -> date:
     return date(year, month + 1, 1) - timedelta(1)
 
 
+YEARS = range(1900, 2200)
+"""In which anything is reported; 9999 is how systems write that there is no end."""
 _RANGE_MONTH = rf"(?:{'|'.join(sorted(MONTHS, key=len, reverse=True))})\.?"
 _PERIODS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (kind, re.compile(pattern))
@@ -323,13 +329,15 @@ def parse_period(text: str, order: DateOrder = "day_first", year: int | None = N
     day = parse_date(text, order)
     if isinstance(day, Bad):
         return Bad("not_a_period") if day.reason == "not_a_date" else day
+    if day.year not in YEARS:
+        return Bad("not_a_period")
     return Period(day.date().replace(day=1), "month", day.date())
 
 
 def _period(kind: str, parts: dict[str, str], year: int | None) -> Period | Bad:
     if kind == "unsupported":
         return Bad("unsupported_grain")
-    if kind == "span":  # a year that begins in any month, as 2022-07/2023-06
+    if kind == "span" and int(parts["year"]) in YEARS:  # a year that begins in any month, as 2022-07/2023-06
         first = date(int(parts["year"]), int(parts["number"]), 1)
         months = (int(parts["last_year"]) - first.year) * 12 + int(parts["last"]) - first.month + 1
         return Period(first, "year") if months == 12 else Bad("unsupported_grain")
@@ -337,6 +345,8 @@ def _period(kind: str, parts: dict[str, str], year: int | None) -> Period | Bad:
         year = int(parts["year"]) + (2000 if len(parts["year"]) == 2 else 0)
     if year is None:
         return Bad("period_without_year")
+    if year not in YEARS:
+        return Bad("not_a_period")
     number = MONTHS[parts["month"]] if "month" in parts else int(parts.get("number", 1))
     if kind in ("quarter", "year"):
         return Period(date(year, number * 3 - 2 if kind == "quarter" else 1, 1), kind)  # type: ignore[arg-type]

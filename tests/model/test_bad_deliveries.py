@@ -2,6 +2,8 @@
 
 import gzip
 import random
+import shutil
+import zipfile
 from datetime import date
 from pathlib import Path
 
@@ -98,6 +100,24 @@ def test_a_truncated_packed_file_and_a_truncated_parquet_file(tmp_path: Path) ->
     assert messages(of(b"PAR1 and no more", tmp_path, name="poster.parquet")) == [
         "stop: The file of 16 bytes cannot be opened as parquet; it may have been cut off on its way. Fetch it again."
     ]
+
+
+def test_a_small_file_made_to_fill_the_memory_is_not_opened(tmp_path: Path, samples: Path, monkeypatch) -> None:
+    monkeypatch.setattr("mi_analysis.model.formats.SMALL_UNPACKED", 1_000_000)
+    packed = gzip.compress(f"{HEADER}\n".encode() + b" " * 3_000_000)
+    book = tmp_path / "bomb.xlsx"
+    shutil.copy(samples / "budget_periodiseret_2025.xlsx", book)
+    with zipfile.ZipFile(book, "a", zipfile.ZIP_DEFLATED) as parts:
+        parts.writestr("xl/worksheets/sheet9.xml", " " * 30_000_000)
+
+    for content, name in ((packed, "poster.csv.gz"), (book.read_bytes(), "budget.xlsx")):
+        delivery = of(content, tmp_path, name=name)
+        most = max(1_000_000, 200 * len(content))
+        assert left_out(delivery)
+        assert messages(delivery) == [
+            f"stop: The file of {len(content)} bytes unpacks to more than {most} bytes, many times what tables do. "
+            "It is not opened. Ask for it unpacked, or in parts."
+        ]
 
 
 # Encodings
