@@ -351,7 +351,7 @@ def _period(kind: str, parts: dict[str, str], year: int | None) -> Period | Bad:
     if kind in ("quarter", "year"):
         return Period(date(year, number * 3 - 2 if kind == "quarter" else 1, 1), kind)  # type: ignore[arg-type]
     special = "supplementary" if number == 13 else "" if kind == "month" else kind
-    return Period(date(year, min(number, 12), 1), "month", None, special) if number <= 13 else Bad("not_a_period")
+    return Period(date(year, min(number, 12), 1), "month", None, special) if 1 <= number <= 13 else Bad("not_a_period")
 
 
 def parse_flag(text: str) -> bool | Bad:

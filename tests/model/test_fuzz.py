@@ -89,7 +89,14 @@ def test_a_number_too_long_for_an_amount_is_none():
     assert parse_number("9" * 400, NumberStyle()) == Bad("not_a_number")
     assert parse_number("9007199254740993", NumberStyle()) == Bad("not_a_number")
     assert parse_number("000.999.999.999.999.999,25", NumberStyle()) == 999_999_999_999_999.25
-    assert parse_period("0000M05") == parse_period("9999K4") == parse_period("31-12-9999") == Bad("not_a_period")
+    assert (
+        parse_period("1.1-31.00.2025")
+        == parse_period("U31-0-2025")
+        == parse_period("0000M05")
+        == parse_period("9999K4")
+        == parse_period("31-12-9999")
+        == Bad("not_a_period")
+    )
 
 
 @pytest.mark.parametrize("count", COUNTS)
