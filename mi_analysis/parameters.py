@@ -21,8 +21,7 @@ _WORDS = (Path(__file__).parent / "reporting" / "words").glob("*.toml")  # a fil
 Language: TypeAlias = Literal[tuple(sorted(file.stem for file in _WORDS))]  # type: ignore[valid-type]
 Grain = Literal["month", "quarter", "year"]
 Structure = Literal["today", "as_was"]
-PROJECT = Path(__file__).absolute().parents[1]
-"""Where the package stands: the project, unless it was installed as a copy."""
+PROJECT = Path(__file__).absolute().parents[1]  # where the package stands, unless it was installed as a copy
 
 
 def as_memory(value: str) -> str:
@@ -59,9 +58,8 @@ class Contract(Record):
 
 
 class Wide(Record):
-    """Columns that are periods, or kinds, become rows."""
+    """Columns that are periods ("periods": headers that read as one), or kinds (header -> {column: text}), become rows."""
 
-    # header texts; "periods": every header that reads as a period; a mapping: header -> {model column: text}
     columns: list[str] | dict[str, dict[str, str]] | Literal["periods"] = "periods"
     into: str = "period"  # model column that takes the header, where no mapping says more
     value: str = "amount"  # model column that takes the cell
@@ -74,9 +72,7 @@ class Fact(Record):
     columns: dict[str, str | list[str]]  # model column -> header in the file (a list: any of these spellings)
     where: dict[str, list[str]] = {}  # header -> texts; only such rows ("" is blank, "*" is not blank)
     where_not: dict[str, list[str]] = {}
-    values: dict[
-        str, dict[str, str]
-    ] = {}  # model column -> {text in the file: token}; "18*" is a beginning, "*" the rest
+    values: dict[str, dict[str, str]] = {}  # model column -> {text: token}; "18*" is a beginning, "*" the rest
     constants: dict[str, str] = {}  # model column -> text for every row
     factor: Number = 1  # what the fact's amounts and counts are multiplied by; -1: they are taken off
     persons: Literal["key", "rows", "none"] = "key"  # "rows": each row is one person, without a key
@@ -188,6 +184,13 @@ class Reservation(Labels):
     valid_to: Date = ""
 
 
+class NewLevel(Reservation):
+    """Why a measure stands at another level from a month on: its control charts begin anew there, and say so."""
+
+    measure: str
+    unit: str = ""  # blank: every unit
+
+
 class Privacy(Record):
     """Thresholds of disclosure control; the floor of 3 persons cannot be set lower."""
 
@@ -263,6 +266,7 @@ class Institution(FileRecord):
     key_figures: Annotated[list[str], Field(max_length=12)] = []  # on page one, in this order; none: the usual ones
     targets: dict[str, str] = {}  # measure -> number of the goal whose target it is held against
     reservations: list[Reservation] = []
+    new_levels: list[NewLevel] = []
     overhead_activities: list[str] = []  # activities that are not professional work (direct share)
     privacy: Privacy = Privacy()
     calendar: Calendar = Calendar()
@@ -301,9 +305,8 @@ def project_root(start: Path) -> Path:
     for folder in (start.absolute(), *start.absolute().parents, PROJECT):
         if (folder / "parameters").is_dir():
             return folder
-    raise WrongUse(
-        Problem(str(start), "is not in a project.", "Go to a folder that has parameters/ in it or above it.")
-    )
+    right = "Go to a folder that has parameters/ in it or above it."
+    raise WrongUse(Problem(str(start), "is not in a project.", right))
 
 
 def find_institution(source: str, start: Path) -> Path:
@@ -341,14 +344,13 @@ def deliveries_folder(institution: Institution, root: Path, chosen: Path | None 
     return place
 
 
-REFERENCES = (
+REFERENCES = (  # list, its field, and the list and field where the code must stand
     ("units", "parent", "units", "unit"),
     ("units", "successor", "units", "unit"),
     ("unit_codes", "to", "units", "unit"),
     ("activities", "parent", "activities", "activity"),
     ("crosswalk", "to", "activities", "activity"),
 )
-"""List, its field, and the list and field where the code must stand."""
 
 
 def _reference_problems(institution: Institution) -> Iterator[Problem]:
@@ -373,8 +375,8 @@ def _circles(institution: Institution, table: str, pairs: list[tuple[str, str]])
             chain.append(parent)
         if parent and parent == code and code not in told:
             told.update(chain)
-            circle = " > ".join([*chain, code])
-            yield Problem(institution.where(table, number, "parent"), f"the parents go in a circle: {circle}.")
+            circle = f"the parents go in a circle: {' > '.join([*chain, code])}."
+            yield Problem(institution.where(table, number, "parent"), circle)
 
 
 def _share_problems(institution: Institution) -> Iterator[Problem]:

@@ -1,19 +1,17 @@
 """How long things take when some are not finished: Kaplan-Meier with open cases, late entry, comparison of groups.
 
+All of it rests on a life table: how many came under observation, were closed and were left open on each day of age.
 Method: Kaplan and Meier (1958) with Greenwood's variance and log-log intervals; quantile = first day with S <= 1 - q;
 restricted mean = area under S to a day; log-rank; Cox's proportional hazards with Efron's ties. As R's survival.
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import statsmodels.api as sm
 from scipy import stats
-from statsmodels.tools.sm_exceptions import ConvergenceWarning
 
 from mi_analysis.analysis.basis import BadInput, Sentence, checked, no_blanks
 
@@ -23,10 +21,16 @@ QUANTILES = (0.25, 0.5, 0.75, 0.9)
 COLUMNS = [
     *("group", "n", "closed", "open", "longest"),
     *(f"q{q * 100:.0f}{suffix}" for q in QUANTILES for suffix in ("", "_low", "_high")),
-    *("mean_to", "mean_to_se", "closed_median", "closed_mean"),
+    *("mean_to", "mean_to_se", "mean_to_low", "mean_to_high", "closed_median", "closed_mean"),
 ]
+COUNTS = ("entered", "closed", "open")
+ALL = "*"
+EMPTY = np.empty((0, 0))
+FROM_THE_START = -1  # day on which a case is entered that was seen from its start
 FEWEST_CLOSED = 5  # below it the number is shown, not the statistics
-UNTOLD = 10.0  # standard error of a log ratio from which there is nothing to tell
+UNTOLD = 10.0  # log ratio, or its standard error, from which there is nothing to tell
+FEW_AFTER = 0.05  # part of the closings that may come after a day on which none was left under observation
+MOST_STEPS = 30
 SURE = 1e-9  # S is a product of fractions; 0.5 counts as reached though it is a hair above
 
 
@@ -36,7 +40,7 @@ class Durations:
 
     `table`: one row per group, and last all of them ("*"): group, n, closed, open, longest (longest follow-up, days), per
     quantile q25 ... q90 with _low and _high (95 %; NaN: not reached, "more than" `longest`), mean_to (restricted mean to
-    `horizon` days) and mean_to_se, closed_median and closed_mean (of closed cases alone: for contrast, too low).
+    `horizon` days) with mean_to_se, mean_to_low and mean_to_high, closed_median and closed_mean (of closed cases alone: for contrast, too low).
     `curve`: group, day, at_risk, closed, open_share (S), se, low, high: one row per day with a closing.
     `comparison`: log-rank over the groups (chi2, df, p), or None; `hazards`: group, log_ratio, se, ratio, low, high of
     each group's closing rate against the first group (above 1: closes sooner).
@@ -58,22 +62,47 @@ def durations(cases: pd.DataFrame, *, by: str | None = None, horizon: float = 18
 
     Raises `BadInput` for blanks, negative or infinite days, closed other than 0 and 1, or entry not before days.
     """
-    table = _read(cases, by, horizon)
-    groups = {str(name): part for name, part in table.groupby("group", sort=True)} if by else {}
-    summaries = [_summary(name, part, horizon) for name, part in (*groups.items(), ("*", table))]
-    enough = {name: part for name, part in groups.items() if part["closed"].sum() > 0}
-    compared = table[table["group"].isin(enough)] if len(enough) > 1 else table.head(0)
-    result = pd.DataFrame(summaries).reindex(columns=COLUMNS)
-    curve = pd.concat([_curve(p).assign(group=g) for g, p in (*groups.items(), ("*", table))], ignore_index=True)
-    comparison = _log_rank(compared)
+    return durations_of(life_table(cases, by=by), horizon=horizon)
+
+
+def life_table(cases: pd.DataFrame, *, by: str | None = None) -> pd.DataFrame:
+    """Cases as `durations` takes them, counted: group ("*" without `by`), day, and how many of each of `COUNTS`."""
+    table = _read(cases, by)
+    since = table["entry"].where(table["entry"] > 0, FROM_THE_START)
+    ends = table.assign(day=table["days"], entered=0, closed=table["closed"], open=~table["closed"])
+    begins = table.assign(day=since, entered=1, closed=0, open=0)
+    both = pd.concat([begins, ends], ignore_index=True).astype(dict.fromkeys(COUNTS, int))
+    return both.groupby(["group", "day"], as_index=False)[list(COUNTS)].sum()
+
+
+def durations_of(table: pd.DataFrame, *, horizon: float = 180) -> Durations:
+    """Durations of a life table, one row per group and day of age: group, day, entered, closed, open.
+
+    A case counts from the day after `entered`: those seen from their start are entered on day -1. One group is all.
+    """
+    if not horizon > 0 or not np.isfinite(horizon):
+        raise BadInput(f"horizon is {horizon}; it must be a number of days above 0.")
+    groups = {str(name): part for name, part in table.groupby("group", sort=True)}
+    whole = table.groupby("day", as_index=False)[list(COUNTS)].sum()
+    groups = groups if list(groups) != [ALL] else {}
+    parts = [*groups.items(), (ALL, whole)]
+    enough = [name for name, part in groups.items() if part["closed"].sum() > 0]
+    at_risk, closed = _risk_sets([groups[name] for name in enough]) if len(enough) > 1 else (EMPTY, EMPTY)
+    curves = {name: _curve(part) for name, part in parts}
+    result = pd.DataFrame([_summary(name, part, curves[name], horizon) for name, part in parts]).reindex(
+        columns=COLUMNS
+    )
+    curve = pd.concat([one.assign(group=name) for name, one in curves.items()], ignore_index=True)
+    comparison = _log_rank(at_risk, closed)
+    late = bool((whole.loc[whole["entered"] > 0, "day"] > FROM_THE_START).any())
     return Durations(
         table=result,
         curve=curve,
         comparison=comparison,
-        hazards=_hazards(compared),
+        hazards=_hazards(enough, at_risk, closed),
         verdict=_verdict(comparison),
         warnings=tuple(_warnings(result, curve, horizon, set(groups) - set(enough))),
-        method=Sentence("method.durations", {"horizon": horizon, "late_entry": bool((table["entry"] > 0).any())}),
+        method=Sentence("method.durations", {"horizon": horizon, "late_entry": late}),
     )
 
 
@@ -88,6 +117,23 @@ def open_share(made: Durations, group: str, days: Sequence[float]) -> pd.DataFra
     return pd.DataFrame({"day": days, "open_share": np.where(known, share, np.nan), "se": np.where(known, se, np.nan)})
 
 
+def mean_change(made: Durations, group: str, against: str) -> tuple[Sentence, ...]:
+    """Whether one group's mean up to the horizon differs from another's, with interval; nothing where one has none.
+
+    `est`, `lo` and `hi` are days more (`verdict.durations.later`, `unclear`) or fewer (`sooner`) than the other group.
+    """
+    rows = made.table.set_index("group").reindex([group, against])
+    (now, before), (se_now, se_before) = rows["mean_to"], rows["mean_to_se"]
+    est, half = now - before, stats.norm.isf(0.025) * np.hypot(se_now, se_before)
+    if not half > 0:
+        return ()
+    low, high = est - half, est + half
+    key = "later" if low > 0 else "sooner" if high < 0 else "unclear"
+    values = {"est": est, "lo": low, "hi": high} if key != "sooner" else {"est": -est, "lo": -high, "hi": -low}
+    about = {"now": now, "before": before, "horizon": made.method.values["horizon"]}
+    return (Sentence(f"verdict.durations.{key}", {name: float(value) for name, value in (values | about).items()}),)
+
+
 def flow_gaps(flow: pd.DataFrame, tolerance: float = 0.5) -> pd.DataFrame:
     """Rows where opening + received + reopened - closed is not closing, with `difference` (closing less computed)."""
     columns = ["opening", "received", "reopened", "closed", "closing"]
@@ -97,9 +143,7 @@ def flow_gaps(flow: pd.DataFrame, tolerance: float = 0.5) -> pd.DataFrame:
     return table[table["difference"].abs() > tolerance]
 
 
-def _read(cases: pd.DataFrame, by: str | None, horizon: float) -> pd.DataFrame:
-    if not horizon > 0 or not np.isfinite(horizon):
-        raise BadInput(f"horizon is {horizon}; it must be a number of days above 0.")
+def _read(cases: pd.DataFrame, by: str | None) -> pd.DataFrame:
     late = ["entry"] if "entry" in cases else []
     needed = ["days", "closed", *late]
     if by and by not in cases:
@@ -112,18 +156,24 @@ def _read(cases: pd.DataFrame, by: str | None, horizon: float) -> pd.DataFrame:
     if not table["closed"].isin([0, 1]).all():
         raise BadInput("closed must be 1 (closed) or 0 (still open).")
     entry = table["entry"] if late else pd.Series(0.0, table.index)
-    if late and ((entry < 0) | (entry >= table["days"])).any():
+    if late and ((entry < 0) | ((entry > 0) & (entry >= table["days"]))).any():
         raise BadInput("entry must be 0 or more and before days; a case seen after its end tells nothing.")
-    group = table[by].astype(str) if by else pd.Series("*", table.index)
+    group = table[by].astype(str) if by else pd.Series(ALL, table.index)
     return pd.DataFrame({"group": group, "days": table["days"], "closed": table["closed"] == 1, "entry": entry})
 
 
-def _curve(cases: pd.DataFrame) -> pd.DataFrame:
+def _at_risk(table: pd.DataFrame, days: Array) -> Array:
+    """How many were under observation and open when each of the days began."""
+    before = np.searchsorted(table["day"], days, side="left")
+    left = np.cumsum(table["entered"] - table["closed"] - table["open"])
+    return np.r_[0, left][before].astype(float)
+
+
+def _curve(table: pd.DataFrame) -> pd.DataFrame:
     """Kaplan-Meier estimate: one row per day with a closing."""
-    day, closed = np.unique(cases.loc[cases["closed"], "days"], return_counts=True)
-    ended = len(cases) - np.searchsorted(np.sort(cases["days"]), day, side="left")
-    late = np.sort(cases.loc[cases["entry"] > 0, "entry"])
-    at_risk = ended - (len(late) - np.searchsorted(late, day, side="left"))
+    events = table[table["closed"] > 0]
+    day, closed = events["day"].to_numpy(float), events["closed"].to_numpy()
+    at_risk = _at_risk(table, day).astype(int)
     share = np.cumprod(1 - closed / at_risk)
     left = np.where(at_risk > closed, at_risk - closed, np.nan)
     relative = np.sqrt(np.cumsum(closed / (at_risk * left)))  # se of log S; NaN once nobody is left
@@ -160,43 +210,73 @@ def _mean_to(curve: pd.DataFrame, horizon: float) -> tuple[float, float]:
     return float(pieces.sum()), float(np.sqrt(terms.sum()))
 
 
-def _summary(name: str, cases: pd.DataFrame, horizon: float) -> dict[str, object]:
-    closed = cases.loc[cases["closed"], "days"]
-    row: dict[str, object] = {"group": name, "n": len(cases), "closed": len(closed), "open": len(cases) - len(closed)}
-    row["longest"] = float(cases["days"].max())
-    if len(closed) < FEWEST_CLOSED:
+def _summary(name: str, table: pd.DataFrame, curve: pd.DataFrame, horizon: float) -> dict[str, object]:
+    n, closed, still_open = (int(table[column].sum()) for column in COUNTS)
+    row: dict[str, object] = {"group": name, "n": n, "closed": closed, "open": still_open}
+    row["longest"] = float(table.loc[table["closed"] + table["open"] > 0, "day"].max())
+    if closed < FEWEST_CLOSED:
         return row
-    curve = _curve(cases)
     for q in QUANTILES:
         for suffix, column in (("", "open_share"), ("_low", "low"), ("_high", "high")):
             row[f"q{q * 100:.0f}{suffix}"] = _first_day(curve["day"], curve[column].fillna(np.inf), 1 - q)
-    row["mean_to"], row["mean_to_se"] = _mean_to(curve, horizon)
-    return row | {"closed_median": float(closed.median()), "closed_mean": float(closed.mean())}
+    mean, se = _mean_to(curve, horizon)
+    half = stats.norm.isf(0.025) * se
+    row |= {
+        "mean_to": mean,
+        "mean_to_se": se,
+        "mean_to_low": max(0.0, mean - half),
+        "mean_to_high": min(horizon, mean + half),
+    }
+    days = np.repeat(table["day"].to_numpy(float), table["closed"])
+    return row | {"closed_median": float(np.median(days)), "closed_mean": float(days.mean())}
 
 
-def _log_rank(cases: pd.DataFrame) -> dict[str, float] | None:
-    if cases.empty:
+def _risk_sets(tables: Sequence[pd.DataFrame]) -> tuple[Array, Array]:
+    """At risk and closed, a row per day with a closing in any of the groups and a column per group."""
+    days = np.unique(np.concatenate([one.loc[one["closed"] > 0, "day"] for one in tables]))
+    closed = [one.set_index("day")["closed"].reindex(days, fill_value=0) for one in tables]
+    return np.column_stack([_at_risk(one, days) for one in tables]), np.column_stack(closed).astype(float)
+
+
+def _log_rank(at_risk: Array, closed: Array) -> dict[str, float] | None:
+    """Closings of each group less those expected if all closed alike, as one chi-square."""
+    if not closed.size:
         return None
-    late = cases["entry"].to_numpy() if (cases["entry"] > 0).any() else None
-    chi2, p = sm.duration.survdiff(cases["days"], cases["closed"].astype(int), cases["group"], entry=late)
-    return {"chi2": float(chi2), "df": cases["group"].nunique() - 1, "p": float(p)}
+    n, d = at_risk.sum(axis=1), closed.sum(axis=1)
+    share = at_risk / n[:, None]
+    weight = np.where(n > 1, d * (n - d) / np.maximum(n - 1, 1), 0.0)
+    variance = np.diag(weight @ share) - (share * weight[:, None]).T @ share
+    away = (closed - d[:, None] * share).sum(axis=0)
+    chi2 = float(away @ np.linalg.pinv(variance, hermitian=True) @ away)
+    df = closed.shape[1] - 1
+    return {"chi2": chi2, "df": df, "p": float(stats.chi2.sf(chi2, df))}
 
 
-def _hazards(cases: pd.DataFrame) -> pd.DataFrame:
-    """Cox model of the groups against the first one."""
+def _hazards(groups: Sequence[str], at_risk: Array, closed: Array) -> pd.DataFrame:
+    """Cox model of the groups against the first one, by Newton's method; of those closed on one day, Efron's ties."""
     columns = ["group", "log_ratio", "se", "ratio", "low", "high"]
-    if cases.empty:
+    if not closed.size:
         return pd.DataFrame(columns=columns)
-    design = pd.get_dummies(cases["group"], drop_first=True, dtype=float)
-    late = cases["entry"].to_numpy() if (cases["entry"] > 0).any() else None
-    model = sm.PHReg(cases["days"], design, status=cases["closed"].astype(int), entry=late, ties="efron")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        fit = model.fit(disp=0)
-    told = fit.bse < UNTOLD  # a group that closes wholly before another has no finite ratio, and the fit no end
-    log_ratio, se = np.where(told, fit.params, np.nan), np.where(told, fit.bse, np.nan)
+    times = closed.sum(axis=1).astype(int)
+    gone = np.concatenate([np.arange(n) / n for n in times])[
+        :, None
+    ]  # the part of a day's closings before each of them
+    open_then = np.repeat(at_risk, times, axis=0) - gone * np.repeat(closed, times, axis=0)
+    log_ratio, information = np.zeros(len(groups) - 1), np.eye(len(groups) - 1)
+    for _ in range(MOST_STEPS):
+        rate = open_then * np.exp(np.r_[0.0, log_ratio])
+        share = rate / rate.sum(axis=1, keepdims=True)
+        information = (np.diag(share.sum(axis=0)) - share.T @ share)[1:, 1:]
+        step = np.linalg.pinv(information, hermitian=True) @ (closed.sum(axis=0) - share.sum(axis=0))[1:]
+        log_ratio = log_ratio + np.clip(step, -1, 1)
+        if np.abs(step).max() < 1e-9:
+            break
+    with np.errstate(divide="ignore", invalid="ignore"):
+        se = np.sqrt(np.diag(np.linalg.pinv(information, hermitian=True)))
+    told = (np.abs(log_ratio) < UNTOLD) & (se < UNTOLD) & (se > 0)
+    log_ratio, se = np.where(told, log_ratio, np.nan), np.where(told, se, np.nan)  # wholly before another: no end
     width = stats.norm.isf(0.025) * se
-    values = (design.columns, log_ratio, se, np.exp(log_ratio), np.exp(log_ratio - width), np.exp(log_ratio + width))
+    values = (groups[1:], log_ratio, se, np.exp(log_ratio), np.exp(log_ratio - width), np.exp(log_ratio + width))
     return pd.DataFrame(dict(zip(columns, values, strict=True)))
 
 
@@ -226,7 +306,9 @@ def _warnings(made: pd.DataFrame, curve: pd.DataFrame, horizon: float, not_compa
             noted.append(Sentence("warning.durations.closed_only", values))
         if row["longest"] < horizon and still_open[row["group"]] > SURE:
             noted.append(Sentence("warning.durations.beyond_follow_up", said | {"horizon": horizon}))
-        if (curve.loc[curve["group"] == row["group"], "open_share"].iloc[:-1] <= SURE).any():
+        own = curve[curve["group"] == row["group"]]
+        emptied = (own["open_share"] <= SURE).cummax().shift(fill_value=False)
+        if own.loc[emptied, "closed"].sum() > FEW_AFTER * row["closed"]:
             noted.append(Sentence("warning.durations.thin_start", said))  # late entry: nobody left before most came
     if not_compared:
         noted.append(Sentence("warning.durations.not_compared", {"groups": sorted(not_compared)}))

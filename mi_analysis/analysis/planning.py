@@ -139,7 +139,9 @@ def plan(
         sensitivity=_sensitivity(float(np.median(fte)), ladder, scenario),
         ladder=ladder.table(),
         backtest=backtest,
-        verdict=(Sentence(f"verdict.plan.{'need' if staffed is None else 'staffed'}", values),),
+        verdict=(
+            Sentence(f"verdict.plan.{'need' if staffed is None else 'staffed' if shortage else 'suffices'}", values),
+        ),
         warnings=tuple(noted),
         method=Sentence(
             "method.plan", {"dependence": "joint_months", "draws": draws, "seasonal": past.seasonal, "n": past.n}

@@ -133,6 +133,27 @@ def listed(column: pd.Series) -> list[Any]:
     return list(different.to_numpy(object)[codes])
 
 
+def released_ages(ages: pd.DataFrame, released: Released, month: pd.Timestamp, fewest: int) -> pd.DataFrame:
+    """Cases by age (`measures.compute.cases_by_age`) of the units, activities and years that may be shown.
+
+    Where at least ``fewest`` were closed (of fewer only their number is a figure: definitions, section 8), and in no month
+    of the year to ``month``, or of the year before, production or open cases are hidden.
+    """
+    states = released.states
+    told = states["measure"].isin(["received", "closed", "open_cases"]) & states["window"].isin(["month", "r12"])
+    hidden = states[
+        told & (states["state"] == "hidden") & (states["grain"] == "month") & (states["period_start"] <= month)
+    ]
+    last = hidden["period_start"]
+    spans = {"now": last > month - pd.DateOffset(months=12), "before": last <= month - pd.DateOffset(months=12)}
+    spans["before"] &= last > month - pd.DateOffset(months=24)
+    closed = ages.groupby(["unit", "activity", "span"])["closed"].transform("sum")
+    keys = {(unit, activity, span) for span, rows in spans.items() for unit, activity in zip(
+        hidden.loc[rows, "unit"], hidden.loc[rows, "activity"], strict=True)}  # fmt: skip
+    shown = [key not in keys for key in zip(ages["unit"], ages["activity"], ages["span"], strict=True)]
+    return ages[(closed >= fewest) & np.array(shown, bool)].reset_index(drop=True)
+
+
 def load(folder: Path, audience: Audience) -> Released:
     """Released frames as `Released.save` wrote them."""
     return Released(

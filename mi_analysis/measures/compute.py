@@ -17,7 +17,7 @@ import duckdb
 from mi_analysis.measures import calendar, own
 from mi_analysis.measures.catalogue import COMPONENTS, LAST_THREE, WINDOWS, Component, Measure
 from mi_analysis.measures.quantiles import add_quantiles
-from mi_analysis.measures.structure import GRAINS, add_periods, add_structure, number
+from mi_analysis.measures.structure import GRAINS, add_periods, add_structure, first_day, number
 from mi_analysis.model import database
 from mi_analysis.parameters import Institution
 
@@ -64,6 +64,8 @@ TOLD = (
     "not_assessed:goals", "missing:withheld", "incomplete:driver", "incomplete:months", "incomplete:units",
 )  # fmt: skip
 """Every ``state:reason`` a value can have."""
+AGES = ("unit", "activity", "span")
+"""What `cases_by_age` counts by, besides the days of age."""
 KEYS = 'unit, activity, period_start, grain, span as "window"'
 
 
@@ -116,6 +118,36 @@ def frames(folder: Path) -> Frames:
             query = f"select * from read_parquet({database.quoted(folder / 'measures' / f'{name}.parquet')}) order by {keys}"
             found[name] = con.sql(query).to_arrow_table().to_pandas(date_as_object=False)
     return Frames(**found)
+
+
+def cases_by_age(folder: Path, institution: Institution, end: date) -> "pd.DataFrame":
+    """Cases under way in the twelve months to ``end`` and in the twelve before, counted by age; none without cases.
+
+    Returns
+    -------
+    DataFrame
+        unit, activity (``*``: all), span (``now`` or ``before``), day of age, entered, closed, open: see the SQL. The year
+        before only where the log reaches back over all of it; a log that is younger than a year is told from its first closing.
+    """
+    import pandas as pd
+
+    parts = []
+    with database.open_model(folder) as con:
+        log_start = add_periods(con, institution, end)
+        add_structure(con, institution)
+        last = number(end)
+        for span, month in (("now", last), ("before", last - 12)):
+            first = max(month - 11, log_start) if span == "now" else month - 11
+            if log_start <= first <= month:
+                ends = {
+                    "first": first_day(first),
+                    "last": end if span == "now" else calendar.month_end(first_day(month)),
+                }
+                found = con.sql(read_sql("cases_by_age").format(**ends)).to_arrow_table().to_pandas()
+                parts.append(found.rename(columns={"still_open": "open"}).assign(span=span))
+    columns = [*AGES, "day", "entered", "closed", "open"]
+    found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    return found[columns].astype(dict.fromkeys(columns[3:], "int64"))
 
 
 def build(con: duckdb.DuckDBPyConnection, institution: Institution, folder: Path, as_of: date) -> None:

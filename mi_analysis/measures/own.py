@@ -82,7 +82,7 @@ def record(name: str, own: OwnMeasure) -> Measure:
 
 
 def texts(institution: Institution, language: str, unit_words: Mapping[str, str]) -> dict[str, str]:
-    """Label, short label and unit phrase of each own measure in a language, by the key of its text.
+    """Label, short label and unit phrase of each own measure, and causes of new levels, in a language, by the key of the text.
 
     A count without a unit of its own is counted in what its label says: "attendances".
     """
@@ -95,7 +95,7 @@ def texts(institution: Institution, language: str, unit_words: Mapping[str, str]
             "{money}" if own.unit == "money" else label[:1].lower() + label[1:]
         )
         found[f"measure.{name}.unit"] = own.unit_name.said(language) if own.unit_name else unit
-    return found
+    return found | {f"new_level.{at}": level.said(language) for at, level in enumerate(institution.new_levels)}
 
 
 # SQL: the facts of each part, and the columns they become
@@ -240,11 +240,17 @@ def delivered_numbers(institution: Institution, table: str) -> set[str]:
 
 
 def wrong_key_figures(institution: Institution) -> Iterator[Problem]:
-    """Key figures, and figures with a target, that are no measure."""
+    """Key figures, and figures with a target or a new level, that are no measure; a new level without a day or a cause."""
     known = [*CATALOGUE, *institution.measures]
     places: list[tuple[str, str | int, str]]
     places = [*(("key_figures", number, name) for number, name in enumerate(institution.key_figures)),
-              *(("targets", name, name) for name in institution.targets)]  # fmt: skip
+              *(("targets", name, name) for name in institution.targets),
+              *(("new_levels", number, level.measure) for number, level in enumerate(institution.new_levels))]  # fmt: skip
     for table, place, name in places:
         if name not in known:
             yield Problem(institution.where(table, place), f'"{name}" is no measure.', nearest(name, known))
+    for number, level in enumerate(institution.new_levels):
+        if not (level.valid_from and level.da.strip() and level.en.strip()):
+            right = "Write valid_from, and the cause as da and en: levels are never moved without one."
+            what = f"the new level of {level.measure} lacks its month or its cause."
+            yield Problem(institution.where("new_levels", number), what, right)

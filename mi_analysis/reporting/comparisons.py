@@ -18,16 +18,17 @@ from mi_analysis.reporting.plots import PALETTE, SOFT, THEME, NumberFormat
 from mi_analysis.reporting.presentation import Figure, Table
 from mi_analysis.reporting.tables import Column, table
 from mi_analysis.reporting.uncertain import intervals
-from mi_analysis.reporting.verdicts import decimals_for
+from mi_analysis.reporting.verdicts import decimals_for, p_value
 from mi_analysis.reporting.wording import Words
 
 Namer = Callable[[str], str]
-UNITS = ("units", "unit_a", "unit_b", "activities")
+UNITS = ("units", "unit_a", "unit_b", "activities", "group", "groups")
+DAYS = ("longest", "horizon", "closed", "all")
 SHARES = ("share", "shortage", "coverage")
 
 
 def in_words(found: Sequence[Sentence], words: Words, name: Namer, kinds: Mapping[str, str] | None = None) -> list[str]:
-    """Sentences of comparisons and plans; ``kinds`` says what is not a plain number: percent."""
+    """Sentences of comparisons and plans; ``kinds`` says what is not a plain number: share, days."""
     return [
         words.text(one.key, **{key: _shown(key, value, words, name, kinds or {}) for key, value in one.values.items()})
         for one in found
@@ -37,10 +38,16 @@ def in_words(found: Sequence[Sentence], words: Words, name: Namer, kinds: Mappin
 def _shown(key: str, value: Any, words: Words, name: Namer, kinds: Mapping[str, str]) -> Any:
     if key in UNITS:
         return words.listed([name(one) for one in value]) if isinstance(value, list) else name(value)
+    if kinds.get(key) == "days":
+        return words.number(value, 1)
     if key in SHARES or kinds.get(key) == "share":
         return words.percent(100 * value)
     if key == "period" and isinstance(value, str):
         return words.period(value)
+    if key == "p":
+        return p_value(value, words)
+    if key in DAYS:
+        return words.number(value, 0 if float(value).is_integer() else 1)
     if isinstance(value, float):
         return words.number(value, max(1, decimals_for(value)) if abs(value) < 1000 else 0)
     return words.number(value) if isinstance(value, int) else value
@@ -81,6 +88,7 @@ def funnel(made: Funnel, measure: str, words: Words, name: Namer) -> Figure:
                 name(row["unit"]), (row["denominator"], 100 * row["rate"]), textcoords="offset points", xytext=(6, 4)
             )
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(NumberFormat(words))
         axes.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
         axes.yaxis.set_major_formatter(NumberFormat(words))

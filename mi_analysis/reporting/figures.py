@@ -128,10 +128,8 @@ def control_figure(
         *limits,
     ]
     rolling = measure_column(measure, words, label=words.text("time.rolling_12"), reference=True)
-    anew = data.loc[data["new_level"], "period_start"] if "new_level" in data else ()
-    days = words.listed([words.period(day) for day in anew]) if len(anew) else ""
     columns += [Column("signal", kind="signal"), replace(rolling, name="r12")]
-    notes = [words.text("note.new_level", days=days)] if days else []
+    notes = _new_levels(data, words) if "new_level" in data else []
     notes += [words.text("note.working_days")] if "counted" in data else []
     return figure(
         control(data, "period_start", measure, words, target=target), words.measure(measure),
@@ -140,6 +138,15 @@ def control_figure(
         says=_newest(data, measure, words), note=" ".join(notes),
         unit=words.measure(measure, "unit"),
     )  # fmt: skip
+
+
+def _new_levels(data: pd.DataFrame, words: Words) -> list[str]:
+    """From when, and why, limits begin anew; ``new_level`` holds the key of the cause, blank where there is none."""
+    rows = [(words.period(day), why) for day, why in zip(data["period_start"], data["new_level"], strict=True) if why]
+    moved = [day for day, why in rows if why == "reorganisation"]
+    said = [words.text("note.new_level", days=words.listed(moved))] if moved else []
+    stated = [(day, words.text(why)) for day, why in rows if why != "reorganisation"]
+    return said + [words.text("verdict.spc.rebased", start=day, reason=why) for day, why in stated]
 
 
 def _newest(data: pd.DataFrame, measure: str, words: Words) -> str | tuple[str, str]:

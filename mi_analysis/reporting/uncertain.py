@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from mi_analysis.analysis.answers import Answer
+from mi_analysis.analysis.answers import CLAIMS, Answer
 from mi_analysis.reporting import plots, verdicts
 from mi_analysis.reporting.figures import figure
 from mi_analysis.reporting.plots import INK, PALETTE, SOFT, THEME
@@ -96,7 +96,7 @@ def slopes(answer: Answer, words: Words, names: Sequence[str]) -> Figure | None:
     about = {"x": named["x"], "y": named["y"]}
     return figure(
         axes, words.text("caption.slopes", **about), words.text("alternative.slopes", **about), rows, columns, words, kind="intervals",
-        key="slopes", unit=named["unit"],
+        key="slopes", unit=named["unit"], note=words.text(verdicts.RESERVATION),
     )  # fmt: skip
 
 
@@ -116,6 +116,7 @@ def intervals(
         if line is not None:
             axes.axvline(line, color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
         axes.set_yticks(place, data[name], color=INK)
+        axes.set_ylim(-0.6, len(data) - 0.4)
         axes.grid(axis="x")
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(label)
@@ -188,7 +189,10 @@ def register(asked: pd.DataFrame, words: Words) -> Table | None:
     )  # fmt: skip
     columns = [Column("label", words.text("column.question")), Column("asked_at", words.text("column.asked_at"), kind="date"),
                Column("p", words.text("answer.p")), Column("p_adjusted", words.text("column.p_adjusted")), Column("says", words.text("column.says"))]  # fmt: skip
-    return table(shown, columns, words.text("caption.register"), words, key="register") if len(shown) else None
+    note = words.text(verdicts.RESERVATION) if asked["says"].isin(CLAIMS).any() else ""
+    return (
+        table(shown, columns, words.text("caption.register"), words, key="register", note=note) if len(shown) else None
+    )
 
 
 def _named(measure: str, words: Words) -> str:

@@ -22,7 +22,7 @@ RESERVED = (
 RESERVATIONS = frozenset({
     *(f"verdict.assoc.{name}" for name in RESERVED), "verdict.own.unclear", "verdict.ecological", "verdict.hidden", "verdict.spc.too_short",
     "verdict.spc.rebased", "verdict.compare.overlap", "verdict.budget.comment", "verdict.dq.reservation", "verdict.dq.auto_time",
-    "verdict.trend.unclear",
+    "verdict.trend.unclear", "verdict.durations.unclear", "verdict.durations.reservation",
 })  # fmt: skip
 """Verdicts that hold something back; all other verdicts are claims. Every warning is a reservation."""
 LASTING = (

@@ -38,11 +38,16 @@ class OfActivity(Summaries):
 
     def activity_figures(self) -> tuple[pd.DataFrame, States]:
         """`key_figures` of the activity."""
-        return self.key_figures([name for name in ACTIVITY_FIGURES if self.has(name, self.window_of(name))])
+        names = (*ACTIVITY_FIGURES, *self._own_figures())
+        return self.key_figures([name for name in names if self.has(name, self.window_of(name))])
 
     def contributions(self) -> tuple[pd.DataFrame, States]:
         """A row per unit that has something of the activity this year, then the institution (see `units_table`)."""
-        return self.units_table(CONTRIBUTIONS)
+        return self.units_table((*CONTRIBUTIONS, *self._own_figures()))
+
+    def _own_figures(self) -> list[str]:
+        """The institution's own key figures that exist for an activity."""
+        return [name for name in self.own() if self.catalogue[name].per_activity]
 
     def cost_levels(self) -> tuple[pd.DataFrame, States]:
         """Allocated cost and unit cost at levels A, B and C: three months, year to date, rolling twelve months."""
@@ -50,7 +55,7 @@ class OfActivity(Summaries):
 
     def activity_changes(self, language: str = "da") -> list[Sentence]:
         """Whether it is changing: the trend of cases per hour, the figures with a signal, then those without."""
-        names = [name for name in CHANGING if self.value(name)[0] is not None]
+        names = [name for name in (*CHANGING, *self._own_figures()) if self.value(name)[0] is not None]
         calm = [name for name in names if self.signal(name) in NO_SIGNAL]
         moving = [name for name in names if name not in calm]
         found = [*self.productivity_trend(language), *(self._changes(moving) if moving else ())]

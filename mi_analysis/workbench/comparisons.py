@@ -1,13 +1,15 @@
 """Units beside each other, work ahead, and what gives way: analyses of released counts and hours."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from mi_analysis.analysis.capacity import Ladder
+from mi_analysis.analysis.durations import Durations, durations_of, mean_change
 from mi_analysis.analysis.funnel import Funnel, funnel
 from mi_analysis.analysis.mix import MixAdjusted, MixIndex, mix_adjusted, mix_index
 from mi_analysis.analysis.planning import Scenario, StaffPlan, plan
@@ -22,6 +24,7 @@ COUNTED_IN = {"kept_closed_pct": "closed_due", "kept_due_pct": "due", "kept_rece
 YEAR = 12
 SUMMED = ("registered_hours", "actual", "budget", "received", "closed")
 """Measures whose units have to sum to the institution."""
+HORIZON = 180.0  # days of a case that its mean counts at most
 FEWEST_MONTHS = 6  # with cases and hours, for an activity to be planned (analysis.planning)
 
 
@@ -160,6 +163,27 @@ class Comparisons(Summaries):
         )
         total = work.groupby(["period", "activity"], as_index=False)[["cases", "hours"]].sum()
         return mix_index(total, f"{self.last_year:%Y-%m}") if total["period"].nunique() == 2 else None
+
+    def days_to_finish(self, activity: str = "", by: Literal["span", "unit"] = "span") -> Durations | None:
+        """How long cases took over the last year, those still open counted; None without cases enough.
+
+        By ``span`` the desk's unit, ``now`` against the year ``before``; by ``unit`` the lowest units beside each other.
+        The mean is of at most `HORIZON` days of a case, or of as many as cases were followed in every group.
+        """
+        rows = self.ages()
+        if rows.empty:
+            return None
+        chosen = (
+            rows["unit"] == self.unit if by == "span" else rows["unit"].isin(self.leaves()) & (rows["span"] == "now")
+        )
+        rows = rows[chosen & (rows["activity"] == (activity or self.scope))].rename(columns={by: "group"})
+        if rows.empty or (by == "span" and "now" not in set(rows["group"])):
+            return None
+        made = durations_of(rows, horizon=HORIZON)
+        beyond = [one.values["group"] for one in made.warnings if one.key == "warning.durations.beyond_follow_up"]
+        followed = made.table.loc[made.table["group"].isin(beyond), "longest"]
+        made = durations_of(rows, horizon=max(1.0, float(followed.min()))) if beyond else made
+        return replace(made, verdict=mean_change(made, "now", "before")) if by == "span" else made
 
     # --- ahead ---
 

@@ -5,6 +5,7 @@ Everything a desk gives is released (`disclosure`), tidy, and only looked up her
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ class Desk(OfActivity, Explanations, Steps, Questions, Comparisons, Accounts):
         return replace(self, unit=self.root)
 
     def about(self, activity: str = "") -> "Desk":
-        """The same desk on an activity; blank is the desk's own, or the one with most hours (else cases) to date."""
+        """The same desk on an activity; blank is the desk's own, or the one with most hours (else cases, own measures) to date."""
         if chosen := activity or self.activity:
             known = list(self.activities["activity"])
             if chosen not in known:
@@ -44,9 +45,12 @@ class Desk(OfActivity, Explanations, Steps, Questions, Comparisons, Accounts):
                     Problem("activity", f"'{chosen}' is not an activity of {self.name}.", nearest(chosen, known))
                 )
             return replace(self, activity=chosen)
-        by = ["registered_hours", "closed"]
+        by = ["registered_hours", "closed", *self.own()]
         frame = self.table(by, "ytd")[0].drop(index=[ALL, NOT_PLACED], errors="ignore")
-        return replace(self, activity=str(frame.fillna(0).sort_values(by).index[-1]))
+        ranked = [*self.activities["activity"][::-1], *frame.fillna(0).sort_values(by).index]
+        if not ranked:
+            raise WrongUse(Problem("activity", f"{self.name} has no activities.", "Open another report of it."))
+        return replace(self, activity=str(ranked[-1]))
 
 
 def desk(
@@ -102,7 +106,7 @@ def desk_on(prepared: "Prepared", unit: str, month: str, activity: str = "") -> 
     return Desk(
         prepared.name, prepared.institution, prepared.released, prepared.audit, prepared.units, prepared.activities, unit, month, activity,
         {"data": prepared.fingerprint[:12]}, prepared.owners, prepared.contents, prepared.quarantined, register_of(prepared.folder),
-        comments=prepared.comments, changes=prepared.changes,
+        comments=prepared.comments, changes=prepared.changes, ages=partial(prepared.ages, month),
     )  # fmt: skip
 
 
@@ -128,4 +132,5 @@ def opened_slice(folder: Path) -> Desk:
         Path(register.read_text(encoding="utf-8")) if register.exists() else None,
         json.loads((folder / "answers.json").read_text(encoding="utf-8")),
         comments=pd.read_parquet(folder / "comments.parquet"), changes=pd.read_parquet(folder / "changes.parquet"),
+        ages=partial(pd.read_parquet, folder / "ages.parquet"),
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import hashlib
 import html
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -82,6 +82,8 @@ class Figures(Periods):
     """Results of the whole institution that a run computed once, as far as this reader may see them."""
     comments: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COMMENT))
     changes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CHANGE))
+    ages: Callable[[], pd.DataFrame] = pd.DataFrame
+    """Released cases by age, read when they are asked for."""
 
     def __repr__(self) -> str:
         hidden = int((self.released.states["state"] == "hidden").sum())
@@ -320,20 +322,19 @@ class Figures(Periods):
             values["value"] *= 1 if days.isna().any() else days.mean() / days
         bounds = (None if measure in SIGNED else 0.0, 100.0 if measure in SHARES else None)
         known = values.loc[values["value"].notna(), "period_start"]
-        levels = [(day, REORGANISED) for day in self._breaks(measure) if known.min() < day <= known.max()]
-        return control_chart(
-            values,
-            direction=self.catalogue[measure].direction,
-            bounds=bounds,
-            rebase_at=[(day.date(), why) for day, why in levels],
-        )
+        levels = [(day.date(), why) for day, why in self._breaks(measure) if known.min() < day <= known.max()]
+        return control_chart(values, direction=self.catalogue[measure].direction, bounds=bounds, rebase_at=levels)
 
-    def _breaks(self, measure: str) -> list[pd.Timestamp]:
-        """Months from which a series of the desk's unit tells of something else than before: a new level, cause stated."""
+    def _breaks(self, measure: str) -> list[tuple[pd.Timestamp, str]]:
+        """Months from which a series of the unit tells of something else than before, each with the key of its cause."""
+        stated = [
+            (pd.Timestamp(level.valid_from).replace(day=1), f"new_level.{at}") for at, level in enumerate(self.institution.new_levels)
+            if level.measure == measure and level.unit in ("", self.unit)
+        ]  # fmt: skip
         if self.catalogue[measure].kind == "distribution" and self.institution.structure == "today":
-            return []  # made from cases that are whole
+            return sorted(stated)  # made from cases that are whole
         rows = self.changes[(self.changes["unit"] == self.unit) & self.changes["breaks"].astype(bool)]
-        return sorted({pd.Timestamp(day).replace(day=1) for day in rows["day"]})
+        return sorted({(pd.Timestamp(day).replace(day=1), REORGANISED) for day in rows["day"]} | set(stated))
 
     def signal(self, measure: str) -> str:
         """Key of the word for what the newest month of a measure shows: none, shift_down, too_short ..."""
@@ -368,8 +369,8 @@ class Figures(Periods):
         shown = values.merge(
             limits[["period_start", "centre", "lower", "upper", "signal"]], on="period_start", how="left"
         )
-        if anew := [pd.Timestamp(part.start) for part in chart.segments if part.reason]:
-            shown["new_level"] = shown["period_start"].isin(anew)
+        if anew := {pd.Timestamp(part.start): part.reason for part in chart.segments if part.reason}:
+            shown["new_level"] = shown["period_start"].map(anew).fillna("")
         return shown.merge(rolling.rename(columns={measure: "r12"}), on="period_start", how="left")
 
 

@@ -8,6 +8,7 @@ import json
 import shutil
 import tempfile
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from mi_analysis import disclosure, synthetic
 from mi_analysis.disclosure import Audience, Released
 from mi_analysis.disclosure.kept import Kept
 from mi_analysis.measures import compute
+from mi_analysis.measures.calendar import month_end
 from mi_analysis.measures.own import catalogue_of, check_measures
 from mi_analysis.model import audit as audits
 from mi_analysis.model import build as model
@@ -141,10 +143,13 @@ class Prepared:
             released = Released(
                 released.audience, *(of_activity(frame, activity) for frame in released.frames().values())
             )
+        ages = self.ages(period)
+        ages = ages[ages["unit"].isin([unit, self.root])] if unit else ages
+        ages = of_activity(ages, activity) if activity else ages
         folder.mkdir(parents=True, exist_ok=True)
         released.save(folder)
         for name, frame in (("units", units), ("activities", self.activities), ("quarantine", quarantined),
-                            ("comments", comments), ("changes", changes)):  # fmt: skip
+                            ("comments", comments), ("changes", changes), ("ages", ages)):  # fmt: skip
             frame.to_parquet(folder / f"{name}.parquet", index=False)
         audit.write(folder / "audit.json")
         private = {"sources", "deliveries", "crosswalk", "unit_codes", "units"}
@@ -165,10 +170,32 @@ class Prepared:
     def _studies(self) -> dict[str, Study]:
         return {}
 
+    @cached_property
+    def _ages(self) -> dict[str, pd.DataFrame]:
+        return {}
+
+    def month_of(self, period: str) -> str:
+        """The last month with figures of a period (blank: of all), as ISO first day."""
+        end = pd.Period(period[:7] or self.periods[-1][:7]).end_time
+        return max((month for month in self.periods if pd.Timestamp(month) <= end), default=self.periods[-1])
+
+    def ages(self, period: str) -> pd.DataFrame:
+        """Released cases by age as they stood after a period (blank: the last month), computed once."""
+        month = self.month_of(period)
+        if month not in self._ages:
+            end = min(month_end(date.fromisoformat(month)), date.fromisoformat(self.audit.as_of or "9999-12-31"))
+            model_folder = self.folder / MODELS[self.institution.structure]
+            self._ages[month] = disclosure.released_ages(
+                compute.cases_by_age(model_folder, self.institution, end),
+                self.released,
+                pd.Timestamp(month),
+                self.institution.limits.fewest_closed,
+            )
+        return self._ages[month]
+
     def study(self, period: str) -> Study:
         """The standing questions as they stood after a period (blank: the last month), computed once."""
-        end = pd.Period(period[:7] or self.periods[-1][:7]).end_time
-        month = max((month for month in self.periods if pd.Timestamp(month) <= end), default=self.periods[-1])
+        month = self.month_of(period)
         if month not in self._studies:
             self._studies[month] = self.whole(month).studied()
         return self._studies[month]

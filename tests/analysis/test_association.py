@@ -46,13 +46,13 @@ def test_two_units_that_carry_the_exposure_do_not_give_more_false_alarms(simulat
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("units", [6, 8, 12, 40, 60])
+@pytest.mark.parametrize("units", [6, 8, 12, 30, 40, 60])
 def test_the_default_holds_its_nominal_rate(simulate, units):
     assert 0.03 <= rejected(simulate, units, LONG_RUNS) <= 0.07
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("units", [6, 8, 12, 40, 60])
+@pytest.mark.parametrize("units", [6, 8, 12, 30, 40, 60])
 def test_a_true_effect_is_covered_as_often_as_the_interval_says(simulate, units):
     assert 0.93 <= 1 - rejected(simulate, units, LONG_RUNS, effect=0.5) <= 0.97
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mi_analysis.analysis.basis import BadInput, Sentence
-from mi_analysis.analysis.durations import durations, flow_gaps, open_share
+from mi_analysis.analysis.durations import durations, durations_of, flow_gaps, life_table, mean_change, open_share
 
 
 def cases(days, closed, **columns):
@@ -204,3 +204,60 @@ def test_bad_input_is_named_with_what_would_be_right(table, options, message):
         durations(table, **options)
 
     assert str(caught.value) == message
+
+
+def test_a_life_table_says_what_its_cases_say_and_holds_none_of_them():
+    table = drawn(300).assign(unit=np.arange(300) % 3, days=lambda t: t["days"].round())
+    counted = life_table(table, by="unit")
+    by_cases, by_counts = durations(table, by="unit", horizon=100), durations_of(counted, horizon=100)
+
+    pd.testing.assert_frame_equal(by_cases.table, by_counts.table)
+    pd.testing.assert_frame_equal(by_cases.hazards, by_counts.hazards)
+    assert counted[["entered", "closed", "open"]].sum().tolist() == [
+        300,
+        table["closed"].sum(),
+        300 - table["closed"].sum(),
+    ]
+    assert counted["group"].nunique() == 3
+
+
+def test_cases_closed_on_the_day_they_came_count_also_where_others_are_seen_late():
+    made = durations(cases([0.0, 0, 5, 5, 30], 1, entry=[0.0, 0, 0, 0, 10]))
+
+    assert made.curve[["day", "at_risk", "closed"]].to_numpy().tolist() == [[0, 4, 2], [5, 2, 2], [30, 1, 1]]
+
+
+def compared(now, before):
+    """Two years of cases that all close after so many days, one day apart."""
+    parts = {"now": now, "before": before}
+    return pd.concat([cases(np.arange(20.0) + days, 1, span=name) for name, days in parts.items()])
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "key", "est"), [(40, 60, "sooner", 20), (60, 40, "later", 20), (40, 41, "unclear", -1)]
+)
+def test_a_change_of_the_mean_is_told_in_days_with_its_interval(now, before, key, est):
+    (said,) = mean_change(durations(compared(now, before), by="span"), "now", "before")
+
+    assert said.key == f"verdict.durations.{key}"
+    assert said.values["est"] == pytest.approx(est)
+    assert said.values["lo"] < est < said.values["hi"]
+    assert (said.values["now"], said.values["before"]) == pytest.approx((now + 9.5, before + 9.5))
+
+
+def test_nothing_is_said_of_a_change_where_one_year_has_too_few_closed():
+    few = pd.concat([cases([5.0, 6, 7], 1, span="before"), compared(40, 60).query("span == 'now'")])
+
+    assert mean_change(durations(few, by="span"), "now", "before") == ()
+    assert mean_change(durations(few.query("span == 'now'"), by="span"), "now", "before") == ()
+
+
+def test_two_equal_groups_are_told_apart_in_one_of_twenty_draws():
+    rng = np.random.default_rng(20)
+    found = []
+    for _ in range(400):
+        days = rng.exponential(50, 120)
+        one = cases(np.minimum(days, 90), (days < 90).astype(int), unit=np.arange(120) % 2)
+        found.append(durations(one, by="unit", horizon=90).comparison["p"] < 0.05)
+
+    assert 0.02 <= np.mean(found) <= 0.09

@@ -19,7 +19,7 @@ KINDS = {
 USED = {"odll95": "lower_95", "odul95": "upper_95", "odll998": "lower_998", "odul998": "upper_998"}
 CHANCE = {name.removeprefix("od"): f"{column}_chance" for name, column in USED.items()}
 COLUMNS = {"rate": "rate", "z": "z", "p_exact_two_sided": "p", "lo": "low", "hi": "high"} | USED | CHANCE
-# Reasons in tests/reference/NOT_OFFERED.md.
+# Reasons in tests/reference/README.md.
 NOT_OFFERED = {
     *((kind, name) for kind in ("SR_CQC", "RC") for name in (*USED, "out_od998")),
     *(("RC", name) for name in (*CHANCE, "out_unadj998")),

@@ -27,7 +27,7 @@ def given(reference):
 def test_every_reported_index_agrees_with_its_closed_form(given, reference):
     table = mix_index(given).table.set_index("period")
     expected = json.loads((reference / "index_mix" / "case.json").read_text("utf-8"))["expected"]
-    reported = [e for e in expected if not e["name"].endswith("mean_of_ratio_index")]  # see NOT_OFFERED.md
+    reported = [e for e in expected if not e["name"].endswith("mean_of_ratio_index")]  # see README.md
 
     assert len(reported) == 24
     for e in reported:

@@ -23,7 +23,7 @@ def test_every_reported_adjusted_p_agrees(reference, agrees):
     }
     others = {f"{name}[{i}]" for name in ("hochberg", "hommel", "bonferroni", "BY") for i in range(8)}
 
-    agrees("multiplicity", got, others)  # see tests/reference/NOT_OFFERED.md
+    agrees("multiplicity", got, others)  # see tests/reference/README.md
 
 
 @pytest.mark.parametrize("method", ["holm", "bh"])
@@ -74,7 +74,7 @@ def test_every_reported_value_of_two_groups_agrees(reference, agrees):
             "n_for_d0.5_80": group_size_needed(0.5),
             "power_n36_d0.4": power_of_groups(36, 0.4),
         },
-        {"pooled_t_p", "wilcox_p_noexact"},  # see tests/reference/NOT_OFFERED.md
+        {"pooled_t_p", "wilcox_p_noexact"},  # see tests/reference/README.md
     )
     assert found.verdict == "inconclusive"
 

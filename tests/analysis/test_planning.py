@@ -91,6 +91,7 @@ def test_staffing_is_judged_by_the_share_of_paths_it_suffices_for(made):
     expected = [whole["fte_p50"], whole["fte_p10"], whole["fte_p90"], 9.0, made.shortage]
     assert [values[name] for name in ("fte", "lo", "hi", "staffed", "shortage")] == pytest.approx(expected)
     assert plan(history(), LADDER, staffed=made.fte_at_service).shortage == pytest.approx(0.2, abs=0.001)
+    assert plan(history(), LADDER, staffed=1000.0).verdict[0].key == "verdict.plan.suffices"
 
 
 def test_scenarios_move_the_plan_as_they_say():

@@ -80,7 +80,7 @@ def test_every_reported_value_of_pooled_estimates_agrees(slopes, agrees):
         "KNHA_REML.hi": found.interval[1],
     }
 
-    agrees("pooling_meta_slopes", got, {"FE.mu", "FE.se"})  # see tests/reference/NOT_OFFERED.md
+    agrees("pooling_meta_slopes", got, {"FE.mu", "FE.se"})  # see tests/reference/README.md
 
 
 def test_units_that_agree_are_drawn_wholly_to_their_mean():

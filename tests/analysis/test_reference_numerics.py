@@ -8,7 +8,7 @@ import pytest
 
 from mi_analysis.analysis.inference import NotIdentified, fractional_logit, least_squares
 
-# Reasons in tests/reference/NOT_OFFERED.md.
+# Reasons in tests/reference/README.md.
 FRACTIONAL_NOT_OFFERED = {
     *(f"{kind}.{name}" for kind in ("se_quasi", "weighted_coef", "weighted_se_quasi") for name in ("(Intercept)", "overtime_pct", "sick_pct")),
     *("dispersion", "weighted_dispersion", "n_ols_pred_above_1"),

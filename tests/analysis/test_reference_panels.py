@@ -15,7 +15,7 @@ from mi_analysis.analysis.inference import (
 )
 from mi_analysis.analysis.panel import read_panel
 
-# Reasons in tests/reference/NOT_OFFERED.md.
+# Reasons in tests/reference/README.md.
 FEW_UNITS_NOT_OFFERED = {
     "pooled_se_iid", "twfe_se_iid", "twfe_se_hc1", "twfe_se_crv1_all_dummies_counted", "twfe_se_twoway_unit_month",
     "twfe_se_dk_default", "twfe_se_CR1_clubSandwich", "twfe_se_CR1S_clubSandwich", "twfe_se_CR2_clubSandwich",

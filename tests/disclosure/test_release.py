@@ -480,6 +480,8 @@ def test_the_preparation_releases_the_measures_in_the_same_breath_as_it_reads_th
 
     assert len(reads) == 1
     assert [node.args[0] for node in releases] == reads
+    counts = [node for node in calls if ast.unparse(node.func) == "compute.cases_by_age"]
+    assert [node.args[0] for node in calls if ast.unparse(node.func) == "disclosure.released_ages"] == counts != []
 
 
 def test_no_notebook_opens_what_is_not_released(project):
@@ -559,3 +561,25 @@ def test_the_weighted_degree_that_holds_a_hidden_goal_is_hidden_in_its_year_and_
     found = holding_hidden_goals(values, goal_rows().tail(1), {}, {"K"})
 
     assert found.tolist() == [False, True, True, True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("hidden_at", "window", "shown"),
+    [
+        ("2025-12", "month", {("A", "before")}),
+        ("2025-03", "month", {("A", "before")}),
+        ("2024-06", "r12", {("A", "now")}),
+        ("2023-06", "month", {("A", "now"), ("A", "before")}),
+    ],
+)
+def test_cases_by_age_are_released_where_enough_are_closed_and_no_production_is_hidden(hidden_at, window, shown):
+    ages = pd.DataFrame({"unit": ["A", "A", "A", "B"], "activity": "*", "span": ["now", "now", "before", "now"],
+                         "day": [-1, 4, 4, 9], "entered": [6, 0, 6, 4], "closed": [0, 5, 5, 4], "open": 0})  # fmt: skip
+    told = {"unit": "A", "activity": "*", "period_start": pd.Timestamp(hidden_at), "grain": "month", "window": window,
+            "measure": "closed", "state": "hidden", "reason": "few_persons"}  # fmt: skip
+    nothing = pd.DataFrame()
+    released = Released("internal", nothing, pd.DataFrame([told]), nothing, nothing)
+
+    found = disclosure.released_ages(ages, released, pd.Timestamp("2025-12-01"), 5)
+
+    assert set(zip(found["unit"], found["span"], strict=True)) == shown

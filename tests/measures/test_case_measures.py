@@ -1,10 +1,14 @@
 """Definitions, sections 6 to 8, on hand-made cases and on the sample case log."""
 
 import json
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
 import pytest
+
+from mi_analysis.measures import compute
+from mi_analysis.parameters import Folder, Institution, Labels
 
 MARCH = "2025-03-01"
 SAMPLE = [  # sager_2025.csv without the repeated row and without 2025-0044 (closed before received)
@@ -28,6 +32,10 @@ COLUMNS = ("case", "activity", "unit", "received", "informed", "closed", "deadli
 
 def sample_cases() -> list[dict]:
     return [dict(zip(COLUMNS, row, strict=True)) for row in SAMPLE]
+
+
+def sample_institution() -> Institution:
+    return Institution(name=Labels(da="Prøve", en="Sample"), deliveries=Folder(folder="none"), sources={})
 
 
 def case(unit: str, received: str, closed: str | None, activity: str = "A", **more: object) -> dict:
@@ -355,3 +363,47 @@ def test_a_fiscal_year_may_begin_in_another_month(measured, cell) -> None:
 
     assert cell(frames, "registered_hours", "K", "2025-06-01", "ytd") == 6
     assert cell(frames, "registered_hours", "K", "2025-09-01", "ytd") == 3
+
+
+def test_cases_by_age_hold_who_came_under_observation_who_closed_and_who_is_open(measured, tmp_path) -> None:
+    measured(
+        as_of="2025-03-31",
+        cases=[
+            case("U", "2023-12-20", "2024-01-05"),  # closes before the year: in neither
+            case("U", "2024-03-31", "2024-04-01"),  # open at the end of the day before the year: seen from age 0
+            case("U", "2024-03-01", "2025-03-01"),  # seen from age 30, the age on the day before the year
+            case("U", "2025-01-01", "2025-01-01"),  # closed the day it came
+            case("U", "2025-03-01", "2025-04-02"),  # closes after the year: open for 30 days
+            case("V", "2025-03-21", "2025-03-25", activity="B", reopened=True),  # open whatever its closing date says
+            case("V", "2025-03-21", "2025-03-20"),  # closed before it came: no duration
+        ],
+    )
+    found = compute.cases_by_age(tmp_path, sample_institution(), date(2025, 3, 31))
+    rows = found[found["span"] == "now"].set_index(["unit", "activity", "day"])[["entered", "closed", "open"]]
+
+    assert rows.loc[("U", "A")].T.to_dict("list") == {
+        -1: [2, 0, 0], 0: [1, 1, 0], 1: [0, 1, 0], 30: [1, 0, 1], 365: [0, 1, 0],
+    }  # fmt: skip
+    assert rows.loc[("V", "B")].T.to_dict("list") == {-1: [1, 0, 0], 10: [0, 0, 1]}
+    assert rows.loc[("I", "*")].sum().tolist() == [5, 3, 2]
+    assert set(found["span"]) == {"now"}  # the log's first closing is in January 2024: the year before is not whole
+
+
+def test_the_year_before_is_told_where_the_log_reaches_over_all_of_it(measured, tmp_path) -> None:
+    measured(as_of="2025-03-31", cases=[case("U", "2023-04-01", "2023-04-03"), case("U", "2024-03-30", "2024-06-01")])
+    found = compute.cases_by_age(tmp_path, sample_institution(), date(2025, 3, 31)).query(
+        "unit == 'U' and activity == 'A'"
+    )
+
+    assert found[found["span"] == "before"][["day", "entered", "closed", "open"]].to_numpy().tolist() == [
+        [-1, 2, 0, 0], [1, 0, 0, 1], [2, 0, 1, 0],
+    ]  # fmt: skip
+    assert found[found["span"] == "now"][["day", "entered", "closed", "open"]].to_numpy().tolist() == [
+        [1, 1, 0, 0], [63, 0, 1, 0],
+    ]  # fmt: skip
+
+
+def test_without_cases_nothing_is_counted_by_age(measured, tmp_path) -> None:
+    measured(cases=[])
+
+    assert compute.cases_by_age(tmp_path, sample_institution(), date(2025, 3, 31)).empty

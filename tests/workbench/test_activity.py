@@ -111,3 +111,12 @@ def test_an_activitys_slice_holds_its_rows_and_gives_the_same_figures(inspection
         sliced.contributions()[0]["registered_hours"].tolist()
         == inspections.contributions()[0]["registered_hours"].tolist()
     )
+
+
+def test_without_hours_or_closed_cases_it_is_the_one_with_most_of_the_institutions_own(inspections):
+    released = inspections.released.values.assign(registered_hours=None, closed=None)
+    empty = replace(inspections, activity="", released=replace(inspections.released, values=released))
+
+    assert empty.about().activity == "A10"  # nothing to go by: the first
+    with pytest.raises(WrongUse, match=r"^activity: example has no activities\. Open another report of it\.$"):
+        replace(empty, activities=empty.activities.head(0)).about()

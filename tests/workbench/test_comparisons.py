@@ -1,14 +1,15 @@
 """Units beside each other and the work ahead, on Eksempelstyrelsen: what was planted comes out, and sums hold."""
 
+import re
 from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 from mi_analysis.model.schema import ALL
-from mi_analysis.reporting import comparisons
+from mi_analysis.reporting import comparisons, durations
 from mi_analysis.reporting.wording import Words
-from mi_analysis.workbench import Desk
+from mi_analysis.workbench import Desk, desk
 from mi_analysis.workbench.door import desk_on
 
 
@@ -203,3 +204,68 @@ def test_plan_scenarios_and_priority_can_be_printed(institution, ahead, words):
 
     assert [one.key for one in shown] == ["plan", "ladder", "plan_months", "scenarios", "priority", "mix_index", "mix"]
     assert [text for text in said if "{" in text or "nan" in text or "None" in text] == []
+
+
+@pytest.mark.parametrize("activity", ["", "A10", "A30"])
+def test_days_to_finish_count_the_cases_that_were_closed_and_are_open(institution, activity):
+    made = institution.days_to_finish(activity).table.set_index("group")
+    logged = {
+        one: institution.value(one, activity=activity, window=span)[0]
+        for one, span in (("closed", "r12"), ("open_cases", "month"))
+    }
+    counted = {
+        one: institution.value(one, activity="A40", window=span)[0]
+        for one, span in (("closed", "r12"), ("open_cases", "month"))
+    }
+    if not activity:  # guidance is delivered as counts, without cases
+        logged = {one: logged[one] - counted[one] for one in logged}
+
+    assert made.loc["now", "closed"] == pytest.approx(logged["closed"], abs=2)
+    assert made.loc["now", "open"] == logged["open_cases"]
+    assert made.loc["now", "q50"] >= made.loc["now", "closed_median"]
+
+
+def test_units_are_beside_each_other_and_differ_where_they_were_made_to(institution):
+    made = institution.days_to_finish("A20", by="unit")
+
+    assert list(made.table["group"]) == ["2210", "2220", "2230", "2240", "*"]
+    assert made.verdict[0].key == "verdict.compare.durations_differ"
+    assert made.table["mean_to"].between(made.table["mean_to_low"], made.table["mean_to_high"]).all()
+
+
+@pytest.mark.parametrize("words", [Words("da"), Words("en")])
+def test_what_is_said_of_days_to_finish_has_its_reservation_after_each_claim(institution, words):
+    over_time, beside = institution.days_to_finish("A10"), institution.days_to_finish("A10", by="unit")
+    said = durations.finished_in_words(over_time, words)
+    of_units = durations.finished_by_unit_in_words(beside, words, institution.unit_label)
+    reservation = words.text("verdict.durations.reservation")
+    drawn = [
+        durations.finished(over_time, words, "x"),
+        durations.finished_by_unit(beside, words, institution.unit_label),
+    ]
+
+    assert over_time.verdict[0].key == "verdict.durations.later"
+    assert said[3] == of_units[1] == reservation
+    assert [text for text in said + of_units if re.search(r"[{}]|\bnan\b|= <", text)] == []
+    assert [figure.key for figure in drawn] == ["finished", "finished_by_unit"]
+    assert "()" not in drawn[0].alternative
+
+
+def test_a_slice_has_the_same_days_to_finish_and_no_other_units(prepared, tmp_path):
+    prepared.slice(tmp_path / "s", "2110", "", "2025-12")
+    sliced, live = desk(str(tmp_path / "s")), desk_on(prepared, "2110", "2025-12-01")
+
+    pd.testing.assert_frame_equal(sliced.days_to_finish().table, live.days_to_finish().table)
+    assert set(sliced.ages()["unit"]) == {"2110", prepared.root}
+
+
+def test_an_earlier_month_is_told_as_it_stood_then(prepared):
+    then = desk_on(prepared, prepared.root, "2025-06-01").days_to_finish("A30").table.set_index("group")
+
+    assert (
+        then.loc["now", "open"] == desk_on(prepared, prepared.root, "2025-06-01").value("open_cases", activity="A30")[0]
+    )
+
+
+def test_a_unit_without_cases_has_no_days_to_finish(prepared):
+    assert desk_on(prepared, "2920", "2025-12-01").days_to_finish() is None

@@ -5,6 +5,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from mi_analysis.measures.own import check_measures
+from mi_analysis.parameters import NewLevel, WrongUse, load_institution
 from mi_analysis.reporting import figures
 from mi_analysis.reporting.sentences import said
 from mi_analysis.workbench import Desk, prepare
@@ -106,9 +108,47 @@ def test_a_series_that_breaks_has_a_new_level_with_its_cause(views):
         ("2024-12-01", ""),
         ("2025-01-01", "reorganisation"),
     ]
-    assert list(table.loc[table["new_level"], "period_start"]) == [pd.Timestamp("2025-01-01")]
+    assert list(table.loc[table["new_level"] != "", "period_start"]) == [pd.Timestamp("2025-01-01")]
     assert "New level from January 2025 after a reorganisation." in drawn.html
     assert [part.reason for part in replace(at, unit="2110").control("registered_hours").segments] == [""]
+
+
+def test_an_institution_states_a_new_level_with_its_cause_and_the_report_prints_it(views, tmp_path):
+    stated = NewLevel(
+        measure="registered_hours", unit="2110", valid_from="2025-06-01", da="nyt tidssystem", en="a new time system"
+    )
+    institution = views["today"].institution.model_copy(update={"new_levels": [stated]})
+    at = replace(views["today"], institution=institution, unit="2110")
+    parts = at.control("registered_hours").segments
+    notes = [
+        figures.control_figure(at.control_table("registered_hours"), "registered_hours", at.words(language), "x").html
+        for language in ("da", "en")
+    ]
+
+    assert [(part.start.isoformat(), part.reason) for part in parts][1:] == [("2025-06-01", "new_level.0")]
+    assert "Det sædvanlige niveau er genberegnet fra juni 2025 på grund af nyt tidssystem." in notes[0]
+    assert "The usual level was recalculated from June 2025 because of a new time system." in notes[1]
+    assert len(replace(at, unit="2000").control("registered_hours").segments) == 1
+    assert len(at.control("closed").segments) == 1
+
+
+def test_a_new_level_without_a_cause_or_of_no_measure_is_refused(project):
+    institution = load_institution(project / "parameters" / "example")
+    levels = [
+        NewLevel(measure="sick_dys", valid_from="2025-01-01", da="a", en="b"),
+        NewLevel(measure="closed", valid_from="2025-01-01", da=" ", en="b"),
+    ]
+
+    with pytest.raises(WrongUse) as refused:
+        check_measures(institution.model_copy(update={"new_levels": levels}))
+
+    assert [(one.what, one.right) for one in refused.value.problems] == [
+        ('"sick_dys" is no measure.', "Nearest: sick_days."),
+        (
+            "the new level of closed lacks its month or its cause.",
+            "Write valid_from, and the cause as da and en: levels are never moved without one.",
+        ),
+    ]
 
 
 def test_a_slice_tells_the_same_of_its_organisation(views, small_agency, tmp_path):
