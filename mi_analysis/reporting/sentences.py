@@ -19,7 +19,8 @@ def sentence(key: str, values: Mapping[str, Any], words: Words) -> str:
     ----------
     values
         Raw values by placeholder. With ``measure`` among them, ``value``, ``before``, ``centre``,
-        ``lcl`` and ``ucl`` are that measure's; ``change`` is a share of what was before.
+        ``lcl`` and ``ucl`` are that measure's, with its unit where the sentence has not said it yet; ``change`` is a
+        share of what was before.
     """
     shown = {name: _shown(name, value, values, words, key.startswith("finding.")) for name, value in values.items()}
     return words.text(key, **shown | {_plain(name): text for name, text in shown.items()})
@@ -62,7 +63,10 @@ def _shown(name: str, value: Any, values: Mapping[str, Any], words: Words, findi
     if name == "weight":
         return words.number(value)
     if measure and name in ("value", "before", "centre", "lcl", "ucl"):
-        return words.quantity(value, measure)
+        unit = words.measure(measure, "unit")
+        plain = not words.is_money(measure) and unit != words.text("quantity.pct", value="").strip()
+        said = "value" in values and (name == "before" or unit.casefold() in words.measure(measure).casefold())
+        return words.quantity(value, measure, unit=not (plain and said))
     if (name in WHOLE or name.startswith("rows_")) and isinstance(value, int):
         return words.number(value)
     if name == "date" and not finding:

@@ -91,6 +91,21 @@ def test_sentences_carry_their_tone_and_what_follows_from_them() -> None:
     ]  # fmt: skip
 
 
+def test_a_change_says_the_unit_once() -> None:
+    told = {"before": 40.0, "change": 0.2, "signal": "none"}
+    values = [
+        {"measure": name, "value": 48.0, **told}
+        for name in ("open_cases", "case_days_median", "overtime_per_fte", "actual")
+    ]
+
+    assert [one for _, one in said([("message.change", row) for row in values], DA)] == [
+        "Verserende sager: 48 ÅTD mod 40 i samme periode året før (+20,0 pct.). Seneste måned: ingen signaler.",
+        "Sagsbehandlingstid, median: 48,0 dage ÅTD mod 40,0 i samme periode året før (+20,0 pct.). Seneste måned: ingen signaler.",
+        "Over-/merarbejdstimer pr. årsværk: 48,00 ÅTD mod 40,00 i samme periode året før (+20,0 pct.). Seneste måned: ingen signaler.",
+        "Realiseret forbrug: 0 t.kr. ÅTD mod 0 t.kr. i samme periode året før (+20,0 pct.). Seneste måned: ingen signaler.",
+    ]
+
+
 def test_a_missing_explanation_is_printed_as_missing_and_a_given_one_with_role_and_date() -> None:
     rows = [
         ("deviation", "Budgetafvigelse", "economy", "Afvigelse over 500 t.kr.", None, None, None),
