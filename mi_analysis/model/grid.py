@@ -138,6 +138,8 @@ def header_at(rows: list[list[str]], header: int | list[str]) -> int:
     if isinstance(header, int):
         if header > len(rows):
             raise Unreadable("no_header_row", header=header, rows=len(rows))
+        if not any(map(tidy, rows[header - 1])):
+            raise Unreadable("blank_header", header=header)
         return header - 1
     names = set(map(fold, header))
     found = [len(names & set(map(fold, row))) for row in rows[:TITLE_ROWS]]

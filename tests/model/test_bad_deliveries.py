@@ -102,6 +102,16 @@ def test_a_truncated_packed_file_and_a_truncated_parquet_file(tmp_path: Path) ->
     ]
 
 
+def test_a_blank_row_where_the_header_should_be(tmp_path: Path) -> None:
+    """Fuzzing found it: a file without columns broke the fast reader."""
+    delivery = of(f"\n{HEADER}\n{GOOD_ROW}\n", tmp_path)
+
+    assert left_out(delivery)
+    assert messages(delivery) == [
+        "stop: Row 1, where the header should be, is blank. Correct header in the source profile, or deliver the usual layout."
+    ]
+
+
 def test_a_small_file_made_to_fill_the_memory_is_not_opened(tmp_path: Path, samples: Path, monkeypatch) -> None:
     monkeypatch.setattr("mi_analysis.model.formats.SMALL_UNPACKED", 1_000_000)
     packed = gzip.compress(f"{HEADER}\n".encode() + b" " * 3_000_000)
