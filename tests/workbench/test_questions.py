@@ -1,6 +1,7 @@
 """Questions asked at the desk: registered before they are answered, of released cells only, true of Eksempelstyrelsen."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -120,6 +121,7 @@ def test_the_desk_of_a_unit_and_its_slice_say_the_same(prepared, tmp_path):
 
 def test_a_slice_of_the_institution_can_ask_and_its_fingerprint_knows_no_path(prepared, tmp_path):
     moved = replace(prepared, folder=tmp_path / "elsewhere")
+    shutil.copytree(prepared.folder / "model", moved.folder / "model")
 
     assert prepared.slice(tmp_path / "a", "", "", "2025-12") == moved.slice(tmp_path / "b", "", "", "2025-12")
     assert desk(str(tmp_path / "b")).kept == tmp_path / "elsewhere" / "kept" / "hypotheses.jsonl"
