@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -216,6 +217,40 @@ def faults(look: Callable[[Path], Seen], html_errors: Callable[..., list[str]]) 
         return [*told, *wide, *html_errors(*pages)]
 
     return faults
+
+
+@pytest.fixture(scope="session")
+def plain() -> Callable[[Any], str]:
+    """An executed notebook as text that another run of it gives again."""
+
+    def plain(book: Any) -> str:
+        """Cells without times, numbers of processes and random names; what a stream says in one piece."""
+        names: dict[str, str] = {}
+        cells = []
+        for cell in book.cells:
+            outputs, streams = [], {"stdout": "", "stderr": ""}
+            for output in cell.get("outputs", []):
+                if output.output_type == "stream":  # two roads, in pieces of any length
+                    streams[output.name] += output.text
+                else:
+                    outputs.append(dict(output))
+            outputs.append(streams)
+            number = (
+                None if "SIGSEGV" in cell.source else cell.get("execution_count")
+            )  # told, or died before it was told
+            cells.append((cell.source, number, outputs, "exception" in str(cell.metadata.get("papermill"))))
+        widgets = book.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
+        models = sorted(
+            (model["model_name"], model["state"].get("outputs"), model["state"].get("value"))
+            for model in widgets.values()
+        )
+        text = repr((cells, models, book.metadata.get("language_info")))
+        text = re.sub(
+            r"ipykernel_\d+/\d+|at-(None|mi)|0x[0-9a-f]+|CPU times.*?\\nWall|(?<=time: )[^\\]*|(?<=pid=)\d+", "*", text
+        )
+        return re.sub(r"[0-9a-f]{32}", lambda found: names.setdefault(found[0], f"name {len(names)}"), text)
+
+    return plain
 
 
 @pytest.fixture(scope="session")

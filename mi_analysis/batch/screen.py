@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +44,11 @@ def relative(path: Path) -> str:
         return str(path)
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:  # rich would end the run
+        raise OSError
+
+
 class Screen:
     """One line that moves on a terminal; a line per finished report elsewhere; or one JSON object per line.
 
@@ -54,7 +60,7 @@ class Screen:
 
     def __init__(self, again: str, as_json: bool = False) -> None:
         self.again, self.as_json = again, as_json
-        self.console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+        self.console = _Console(file=sys.stdout, highlight=False, soft_wrap=True)
         self.begun = time.monotonic()
         self.total = self.done = self.workers = 0
         self.bar: Progress | None = None
@@ -62,12 +68,21 @@ class Screen:
 
     def say(self, line: str, **event: Any) -> None:
         """A line of text, or the event as JSON."""
-        with contextlib.suppress(OSError):  # nobody reads any more; the record and the index tell
+        with self._while_read():
             if self.as_json:
                 if event:
                     print(json.dumps(event, ensure_ascii=False, default=str), flush=True)
             elif line:
                 (self.bar.console if self.bar else self.console).print(line, markup=False)
+
+    @contextlib.contextmanager
+    def _while_read(self) -> Iterator[None]:
+        """Once nobody reads any more, the rest is said to nobody; the record and the index tell."""
+        try:
+            yield
+        except OSError:
+            with contextlib.suppress(OSError):  # also for what Python itself writes at its end
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def busy(self, text: str) -> AbstractContextManager[Any]:
         """Show on a terminal that something is going on."""
@@ -83,7 +98,8 @@ class Screen:
         if total and not self.as_json and self.console.is_terminal:
             columns = (BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
             self.bar = Progress(*columns, console=self.console, transient=True)
-            self.bar.start()
+            with self._while_read():
+                self.bar.start()
             self.row = self.bar.add_task("", total=total)
 
     def finished(self, key: str, period: str, state: str, seconds: float, message: str) -> None:
@@ -102,7 +118,8 @@ class Screen:
     def end(self, outcome: Outcome) -> None:
         """Last on the screen, whatever happened."""
         if self.bar:
-            self.bar.stop()
+            with self._while_read():
+                self.bar.stop()
             self.bar = None
         counts = ", ".join(
             f"{outcome.counts[state]} {SPOKEN.get(state, state)}" for state in ORDER if outcome.counts[state]

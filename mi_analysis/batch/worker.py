@@ -4,6 +4,8 @@ What a notebook did is judged from its executed copy alone. A report is put in p
 it is there; what fails leaves a log and nothing else.
 """
 
+import mi_analysis.reporting.quick_start  # noqa: F401  # isort: skip
+
 import contextlib
 import hashlib
 import logging

@@ -5,6 +5,8 @@ cleaned by an allow-list (a second wall behind escaping) and put in the shell th
 The workbook is made from the JSON outputs (see `mi_analysis.reporting.presentation`).
 """
 
+import mi_analysis.reporting.quick_start  # noqa: F401  # isort: skip
+
 import base64
 import hashlib
 import re

@@ -3,15 +3,18 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
+from mi_analysis.batch import executors
 from mi_analysis.batch import run as batch
 from mi_analysis.batch.executors import opened
 from mi_analysis.batch.record import Record, package_version
@@ -126,7 +129,7 @@ def test_a_cluster_makes_every_report_though_a_worker_is_killed_half_way(project
     assert not list(project.outputs.rglob("*.new")) + list(project.outputs.rglob(".seen*"))
 
 
-def test_a_worker_with_another_version_or_without_the_storage_is_named(project, cluster, tmp_path):
+def test_a_worker_with_another_version_is_named(project, cluster, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(
         Path(batch.__file__).parents[1], other / "mi_analysis", ignore=shutil.ignore_patterns("__pycache__")
@@ -142,6 +145,42 @@ def test_a_worker_with_another_version_or_without_the_storage_is_named(project, 
     assert message.startswith(f"--executor: the worker {cluster.address.rpartition(':')[0]}:")
     assert " has version 0.0.1+" in message
     assert message.endswith(f", this is {package_version()}. Install the same version there.")
+
+
+def test_a_worker_that_does_not_see_the_folders_or_cannot_load_the_package_is_named(tmp_path):
+    """As the cluster answers: one worker is elsewhere, one lacks the package."""
+
+    def run(function, paths, on_error):
+        elsewhere = function([f"/elsewhere{path}" for path in paths])
+        unseen = [path.removeprefix("/elsewhere") for path in elsewhere["unseen"]]
+        return {
+            "tcp://a:1": elsewhere | {"unseen": unseen},
+            "tcp://b:2": ImportError("no mi_analysis"),
+            "tcp://c:3": function(paths),
+        }
+
+    folders = (tmp_path / "outputs", tmp_path / "notebooks")
+    with pytest.raises(WrongUse) as told:
+        executors._checked(SimpleNamespace(run=run), "--executor", "tcp://s:8786", folders)
+
+    assert str(told.value).splitlines() == [
+        *(f"--executor: the worker tcp://a:1 does not see {folder}. Use storage that all see." for folder in folders),
+        f"--executor: the worker tcp://b:2 cannot load the package (ImportError: no mi_analysis). Install mi-analysis {package_version()} there.",
+    ]
+    assert [list(folder.iterdir()) for folder in folders] == [[], []]
+
+
+def test_a_scheduler_that_takes_the_call_and_says_nothing_is_named(monkeypatch):
+    monkeypatch.setattr(executors, "ANSWERS_WITHIN", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+
+        with pytest.raises(WrongUse) as told, opened(address, "--executor", 0, ()):
+            pass
+
+    assert str(told.value) == (
+        f"--executor: the Dask scheduler {address} does not answer (OSError within 1 s). Start it, or write its address."
+    )
 
 
 def test_a_scheduler_without_workers_is_named(cluster, tmp_path):

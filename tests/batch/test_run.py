@@ -203,6 +203,15 @@ def test_a_notebook_that_behaves_badly_is_contained_and_named(project, cell, lim
     assert [file.name for file in (place / "07").iterdir()] == ["n.log"]
 
 
+def test_a_worker_loads_neither_what_draws_nor_what_nobody_asks_for():
+    """Each takes a second or more of every process of every run."""
+    script = "import sys, mi_analysis.batch.worker; print({'matplotlib', 'scipy', 'duckdb', 'rfc3987_syntax'} & {*sys.modules})"
+
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert shown.stdout == "set()\n"
+
+
 def test_nothing_is_written_when_nothing_changed(project):
     project.notebook("unit_report")
     made(project, make=written)

@@ -1,7 +1,6 @@
 """Notebooks run by a forked kernel end as papermill's own engine ends them, cell by cell, also the hard ones."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -118,33 +117,8 @@ def executed(engine: str | None, book, folder: Path, **options):
     return nbformat.read(result, 4), raised
 
 
-def plain(book) -> list:
-    """Cells without times, numbers of processes and random names; what a stream says in one piece."""
-    names: dict[str, str] = {}
-    cells = []
-    for cell in book.cells:
-        outputs, streams = [], {"stdout": "", "stderr": ""}
-        for output in cell.get("outputs", []):
-            if output.output_type == "stream":  # two roads, in pieces of any length
-                streams[output.name] += output.text
-            else:
-                outputs.append(dict(output))
-        outputs.append(streams)
-        number = None if "SIGSEGV" in cell.source else cell.get("execution_count")  # told, or died before it was told
-        cells.append((cell.source, number, outputs, "exception" in str(cell.metadata.get("papermill"))))
-    widgets = book.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
-    models = sorted(
-        (model["model_name"], model["state"].get("outputs"), model["state"].get("value")) for model in widgets.values()
-    )
-    text = repr((cells, models, book.metadata.get("language_info")))
-    text = re.sub(
-        r"ipykernel_\d+/\d+|at-(None|mi)|0x[0-9a-f]+|CPU times.*?\\nWall|(?<=time: )[^\\]*|(?<=pid=)\d+", "*", text
-    )
-    return re.sub(r"[0-9a-f]{32}", lambda found: names.setdefault(found[0], f"name {len(names)}"), text)
-
-
 @pytest.mark.parametrize("name", HARD)
-def test_a_hard_notebook_ends_as_with_papermills_own_engine(name, tmp_path, monkeypatch, caplog):
+def test_a_hard_notebook_ends_as_with_papermills_own_engine(name, plain, tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("MI_TEST", "given")
     monkeypatch.delenv("PYTEST_CURRENT_TEST")  # where it is set, ipykernel does not watch what is written past Python
     options = {"timeout": 2, "interrupt_on_timeout": True} if "interrupt" in name else {}

@@ -2,6 +2,7 @@
 
 import gzip
 import html
+import os
 import re
 from datetime import date
 from io import BytesIO
@@ -10,8 +11,10 @@ from pathlib import Path
 import papermill
 import pytest
 from openpyxl import load_workbook
+from papermill.engines import papermill_engines
 
 from mi_analysis import synthetic
+from mi_analysis.batch import warm_engine
 from mi_analysis.reporting import export, pdf, workbook
 from mi_analysis.reporting.wording import Words
 from mi_analysis.workbench import prepare
@@ -68,6 +71,21 @@ def run_again(project, notebook, tmp_path):
         progress_bar=False,
         cwd=tmp_path,
     )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_forked_kernel_gives_the_same_cells_as_papermills_own(executed, project, plain, request):
+    name, stock, _ = executed
+    if name != "02_unit_report" and not request.config.getoption("--long"):
+        pytest.skip("long (run with --long)")
+    papermill_engines.register("mi", warm_engine.Engine)
+
+    forked = papermill.execute_notebook(
+        project / "notebooks" / f"{name}.ipynb", None, dict(stock.metadata.papermill.parameters), engine_name="mi",
+        progress_bar=False, cwd=project / "notebooks",
+    )  # fmt: skip
+
+    assert plain(forked) == plain(stock)
 
 
 @pytest.fixture(scope="session")

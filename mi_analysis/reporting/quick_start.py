@@ -1,0 +1,11 @@
+"""Imported before nbformat: its validator would build a grammar of addresses, a second of CPU, for a check nobody asks for."""
+
+import importlib
+import sys
+
+GRAMMAR = "rfc3987_syntax"
+modules: dict[str, object] = sys.modules  # type: ignore[assignment]
+if GRAMMAR not in modules:
+    modules[GRAMMAR] = None  # so that jsonschema does without
+    importlib.import_module("jsonschema")
+    del modules[GRAMMAR]
