@@ -151,7 +151,8 @@ def value_lines(planned: "Plan") -> Iterator[str]:
 def interruptible() -> Iterator[None]:
     """Treat being ended, or losing the terminal, as Ctrl-C: stop in good order."""
 
-    def stop(*_: object) -> None:
+    def stop(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_IGN)  # once: a second one would disturb the good order
         raise KeyboardInterrupt
 
     names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]

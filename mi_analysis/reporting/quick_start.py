@@ -6,6 +6,6 @@ import sys
 GRAMMAR = "rfc3987_syntax"
 modules: dict[str, object] = sys.modules  # type: ignore[assignment]
 if GRAMMAR not in modules:
-    modules[GRAMMAR] = None  # so that jsonschema does without
-    importlib.import_module("jsonschema")
+    modules[GRAMMAR] = None  # so that it does without
+    importlib.import_module("nbformat")
     del modules[GRAMMAR]

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import papermill
 import psutil
 import pytest
 from papermill.engines import papermill_engines
+from traitlets.config import Config
 
-from mi_analysis.batch import warm_engine
+from mi_analysis.batch import warm_engine, worker
 from mi_analysis.batch.notebook import imports
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
@@ -110,10 +112,14 @@ def executed(engine: str | None, book, folder: Path, **options):
     result, raised = folder / f"{engine}.ipynb", ""
     place = folder / f"at-{engine}"
     place.mkdir(exist_ok=True)
-    try:
-        papermill.execute_notebook(book, result, engine_name=engine, progress_bar=False, cwd=place, **options)
-    except Exception as error:
-        raised = type(error).__name__
+    with tempfile.TemporaryDirectory(prefix="mi-") as sockets:  # over ports, two kernels can be given the same one
+        config = Config({"KernelManager": worker._transport(Path(sockets) / "k")})
+        try:
+            papermill.execute_notebook(
+                book, result, engine_name=engine, progress_bar=False, cwd=place, config=config, **options
+            )
+        except Exception as error:
+            raised = type(error).__name__
     return nbformat.read(result, 4), raised
 
 
