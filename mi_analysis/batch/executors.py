@@ -2,9 +2,12 @@
 
 import contextlib
 import importlib
+import queue
 import secrets
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ from mi_analysis.batch.screen import cores
 from mi_analysis.parameters import Problem, WrongUse
 
 PROCESSES = "processes"
-ANSWERS_WITHIN = 15  # seconds
+ANSWERS_WITHIN, PATIENCE = 15, 5  # seconds for a scheduler to answer, and then for its silence to be noticed
 
 
 def processes(workers: int) -> Executor:
@@ -60,13 +63,33 @@ def opened(
     except ImportError:
         raise WrongUse(Problem(where, "needs the package distributed.", "Install mi-analysis[dask].")) from None
     try:
-        client = distributed.Client(text, timeout=ANSWERS_WITHIN, set_as_default=False)
+        client = _within(partial(distributed.Client, text, timeout=ANSWERS_WITHIN, set_as_default=False))
     except (OSError, ValueError) as error:
         what = f"the Dask scheduler {text} does not answer ({type(error).__name__} within {ANSWERS_WITHIN} s)."
         raise WrongUse(Problem(where, what, "Start it, or write its address.")) from None
     with client:
         found = _checked(client, where, text, folders)
         yield lambda _: Cluster(client), workers or found
+
+
+def _within(connect: Callable[[], Any]) -> Any:
+    """What a call gives, or raises; an OSError when it is late: distributed waits for ever for who takes a call and says nothing."""
+    answer: queue.SimpleQueue[tuple[Any, Exception | None]] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answer.put((connect(), None))
+        except Exception as error:
+            answer.put((None, error))
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        found, error = answer.get(timeout=ANSWERS_WITHIN + PATIENCE)
+    except queue.Empty:
+        raise OSError from None
+    if error:
+        raise error
+    return found
 
 
 def _checked(client: Any, where: str, address: str, folders: tuple[Path, ...]) -> int:
