@@ -95,7 +95,18 @@ def texts(institution: Institution, language: str, unit_words: Mapping[str, str]
             "{money}" if own.unit == "money" else label[:1].lower() + label[1:]
         )
         found[f"measure.{name}.unit"] = own.unit_name.said(language) if own.unit_name else unit
+        made = "own_complement" if own.complement else "own_ratio" if own.denominator else "own_count"
+        named = {
+            at: in_words(part) for at, part in (("numerator", own.numerator), ("denominator", own.denominator)) if part
+        }
+        found[f"definition.{name}"] = unit_words[f"definition.{made}"].format_map(named)
     return found | {f"new_level.{at}": level.said(language) for at, level in enumerate(institution.new_levels)}
+
+
+def in_words(part: Part) -> str:
+    """A part by the name it is delivered under, with the rows it is chosen by."""
+    chosen = ", ".join(f"{column} {'/'.join(among)}" for column, among in part.where.items())
+    return f"{part.name} ({chosen})" if chosen else part.name
 
 
 # SQL: the facts of each part, and the columns they become

@@ -26,6 +26,14 @@ VALUE = {
     "comments": ("0", "count"),
 }
 """What a lost row of each table would cost: an expression of its rows, and its unit of measure."""
+WORTH = (
+    ("fte", "fte"),
+    ("overtime_hours", "hours"),
+    ("pay", "money"),
+    ("overtime_pay", "money"),
+    ("injury_pay", "money"),
+)
+"""What a lost row of staff would cost: the first of these that is delivered."""
 MONTH_OF = {"cases": "date_trunc('month', received)::date"}
 ALSO_RESTATED = {
     "staff": [("overtime", "period_start", "overtime_hours", "hours")],
@@ -192,6 +200,10 @@ def gaps(
 ) -> tuple[Gap, ...]:
     """What did not find its partner, in rows and value, per code; from the view ``placed``."""
     value, measure = VALUE[table]
+    if table == "staff":
+        value, measure = next(
+            (pair for pair in WORTH if pair[0] in delivery.facts[table].column_names), (value, measure)
+        )
     found = []
     for key in ("unit", "activity"):
         rows = connection.execute(
@@ -200,20 +212,8 @@ def gaps(
         ).fetchall()
         for code, reason, count, amount in rows:
             near = keys.near(key, system, code) if reason in ("unknown", "gap", "rest") else ""
-            found.append(
-                Gap(
-                    delivery.source,
-                    delivery.file,
-                    table,
-                    key,
-                    code,
-                    reason,
-                    count,
-                    round(amount or 0, 6),
-                    measure,
-                    near,
-                )
-            )
+            worth = round(amount or 0, 6)
+            found.append(Gap(delivery.source, delivery.file, table, key, code, reason, count, worth, measure, near))
     return tuple(found)
 
 

@@ -1,6 +1,6 @@
 """The organisation over time: what each unit stood under, day by day, and what changed when."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -54,6 +54,20 @@ def _above(unit: str, day: date, held: dict[str, list[tuple[date, str]]]) -> tup
         begun = [parent for first, parent in steps if first <= day]
         unit = begun[-1] if begun else steps[0][1] if steps else ""
     return tuple(chain)
+
+
+def ring(unit: str, onward: Mapping[str, Sequence[str]]) -> list[str]:
+    """The way from a unit back to itself; empty where there is none."""
+    ways, seen = [[unit]], set[str]()
+    while ways:
+        way = ways.pop()
+        for target in onward.get(way[-1], ()):
+            if target == unit:
+                return [*way, unit]
+            if target not in seen:
+                seen.add(target)
+                ways.append([*way, target])
+    return []
 
 
 class Change(NamedTuple):

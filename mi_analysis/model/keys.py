@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from mi_analysis.model.deliveries import Finding
+from mi_analysis.model.history import ring
 from mi_analysis.model.schema import NOT_PLACED
 from mi_analysis.model.values import fold
 from mi_analysis.parameters import CodeRow, Institution
@@ -93,6 +94,16 @@ class Keys:
     def units_by_code(self) -> dict[str, list[Unit]]:
         """Rows of each unit, in the order given."""
         return grouped(self.units, lambda row: row.unit)
+
+    @cached_property
+    def parents(self) -> dict[str, list[str]]:
+        """The units right above each unit, ever."""
+        return {unit: [row.parent for row in rows if row.parent] for unit, rows in self.units_by_code.items()}
+
+    @cached_property
+    def successors(self) -> dict[str, list[str]]:
+        """The units that took over from each unit."""
+        return {unit: [to for row in rows for to, *_ in row.successors] for unit, rows in self.units_by_code.items()}
 
     @cached_property
     def root(self) -> str:
@@ -348,23 +359,18 @@ def first_of_overlapping(rows: tuple[Unit, ...]) -> tuple[Unit, ...]:
 def whole_successors(found: Keys, row: Unit) -> bool:
     """Whether all of a unit goes on, once, in units that are there."""
     known = all(successor in found.units_by_code for successor, _, _ in row.successors)
-    return known and (not row.successors or abs(sum(share for _, share, _ in row.successors) - 1) <= 1e-9)
+    shared = abs(sum(share for _, share, _ in row.successors) - 1) <= 1e-9
+    return not row.successors or (known and shared and not ring(row.unit, found.successors))
 
 
 def bad_unit(found: Keys, row: Unit) -> list[Finding]:
-    """What is wrong with one unit: parent, ring of parents, successors and their shares."""
+    """What is wrong with one unit: parent, rings of parents and of successors, successors and their shares."""
     findings = []
     if row.parent and row.parent not in found.units_by_code:
         findings.append(Finding("keys.unknown_parent", "warn", {"unit": row.unit, "parent": row.parent}))
-    chain = [row.unit]
-    above = row.parent
-    while above:
-        if above in chain:
-            findings.append(Finding("keys.cycle", "stop", {"unit": row.unit, "chain": " < ".join([*chain, above])}))
-            break
-        chain.append(above)
-        parents = found.units_by_code.get(above)
-        above = parents[-1].parent if parents else ""
+    for key, onward in (("keys.cycle", found.parents), ("keys.successor_ring", found.successors)):
+        if way := ring(row.unit, onward):
+            findings.append(Finding(key, "stop", {"unit": row.unit, "chain": " < ".join(way)}))
     for successor, _, _ in row.successors:
         if successor not in found.units_by_code:
             findings.append(Finding("keys.unknown_successor", "stop", {"unit": row.unit, "successor": successor}))
@@ -385,16 +391,10 @@ def bad_codes(found: Keys, rows: list[Code]) -> list[Finding]:
     for first in days:
         total = sum(row.share for row in rows if row.overlaps(first, first))
         if abs(total - 1) > 1e-9:
-            findings.append(
-                Finding("keys.shares", "stop", where | {"day": first.isoformat(), "total": round(total, 6)})
-            )
+            says = {"day": first.isoformat(), "total": round(total, 6)}
+            findings.append(Finding("keys.shares", "stop", where | says))
     for earlier, later in pairs(rows):
         if earlier.valid_to != END and (later.valid_from - earlier.valid_to).days > 1:
-            findings.append(
-                Finding(
-                    "keys.gap",
-                    "warn",
-                    where | {"last": earlier.valid_to.isoformat(), "next": later.valid_from.isoformat()},
-                )
-            )
+            says = {"last": earlier.valid_to.isoformat(), "next": later.valid_from.isoformat()}
+            findings.append(Finding("keys.gap", "warn", where | says))
     return findings

@@ -167,7 +167,8 @@ class Summaries(Figures):
         Each has the values of its sentence, its ``tone``, and in ``also`` what follows from it.
         """
         changes = self._changes() or self._recent()
-        return [found for found in (self._budget_message(), self._goal_message(), *changes) if found][:3]
+        found = [found for found in (self._budget_message(), self._goal_message(), *changes) if found][:3]
+        return found or ([Sentence("message.nothing_compared", {})] if len(self.key_figures()[0]) else [])
 
     def _budget_message(self) -> Sentence | None:
         deviation, state = self.value("deviation", window="ytd")

@@ -3,6 +3,7 @@
 import pytest
 
 from mi_analysis.workbench import desk, prepare
+from mi_analysis.workbench.door import desk_on
 
 from .conftest import accounts_balance, made_by_run, totals
 
@@ -32,22 +33,48 @@ def test_two_publications_are_compared_and_one_counts(built, stored) -> None:
 
 
 def test_attendances_and_beds_meet_on_code_and_month(built, stored) -> None:
-    both = totals(built("nhs")).dropna(subset=["attendances", "bed_occupancy_pct"])
-    both = both[both["unit"].str.startswith("R")]
-    lost = {
-        gap.code: gap
+    both = (
+        "select unit, period_start from {volumes} where unit <> '~' group by all "
+        "having bool_or(name = 'attendances') and bool_or(name = 'beds_available')"
+    )
+    asked = f"select count(*), count(distinct unit), count(distinct period_start) from ({both})"
+
+    assert stored("nhs", asked) == [(5_215, 132, 40)]
+    assert [
+        gap.code
         for item in built("nhs").audit.received
         if item.source == "beds"
         for gap in item.gaps
-        if gap.key == "unit"
-    }
+        if gap.reason == "unknown"
+    ] == []
 
-    assert (len(both), both["unit"].nunique(), both["period_start"].nunique()) == (5_188, 130, 40)
-    assert sorted(lost) == [
-        "RA4",
-        "RVY",
-    ]  # merged before the register was drawn: with their 27 months it is 5,215 and 132
-    assert {gap.reason for gap in lost.values()} == {"unknown"}
+
+@pytest.mark.parametrize(
+    ("old", "new", "month"),
+    [("RTV", "RW4", "2021-04"), ("RW6", "RM3", "2021-09"), ("RVY", "RBN", "2023-06"), ("RA4", "RH5", "2023-03"), ("RBZ", "RH8", "2022-03"),
+     ("RY9", "RAX", "2023-10"), ("RAP", "RAL", "2024-05")],
+)  # fmt: skip
+def test_trusts_that_others_took_over_are_carried_to_them(built, stored, old, new, month) -> None:
+    told = stored(
+        "nhs",
+        f"select unit, sum(value) from {{volumes}} where name = 'attendances' and period_start = '{month}-01' and unit in ('{old}', '{new}') group by 1",
+    )
+    rows = totals(built("nhs"))
+    rows = rows[rows["period_start"] == f"{month}-01"].set_index("unit")
+
+    assert {unit for unit, _ in told} == {old, new}
+    assert rows.loc[new, "attendances"] == sum(value for _, value in told)
+    assert old not in rows.index or rows.loc[old, "attendances"] != rows.loc[old, "attendances"]  # nothing twice
+
+
+def test_the_control_charts_of_england_begin_anew_where_clinics_join_and_trusts_go_on(built) -> None:
+    def starts(unit):
+        return [
+            part.start for part in desk_on(built("nhs"), unit, "2025-06").control("attendances").segments if part.reason
+        ]
+
+    assert [f"{day:%Y-%m}" for day in starts("ENGLAND")] == ["2024-06"]
+    assert starts("R0A") == []
 
 
 def test_a_trust_that_did_not_report_the_goal_has_no_share_and_is_not_in_the_total(built) -> None:

@@ -194,6 +194,23 @@ def test_a_ring_of_units_is_told_in_whole_words():
     ]
 
 
+def test_units_that_take_over_from_each_other_in_a_ring_stand_by_themselves_and_are_told():
+    closed = {"parent": "0", "valid_to": "2024-12-31"}
+    units = [
+        {"unit": "0", "name": "top"}, {"unit": "1", "name": "a", "successor": "2", **closed},
+        {"unit": "2", "name": "b", "successor": "1", **closed}, {"unit": "3", "name": "c", "successor": "1", **closed},
+    ]  # fmt: skip
+    found, _ = keys(institution(units=units, unit_codes=[]), {})
+
+    assert printed(units=units, unit_codes=[]) == [
+        "The units take over from each other in a ring: 1 < 2 < 1. None of them is carried on in others.",
+        "The units take over from each other in a ring: 2 < 1 < 2. None of them is carried on in others.",
+    ]
+    assert [row[:3] for row in found.restated()] == [
+        ("0", "0", 1.0), ("1", "1", 1.0), ("2", "2", 1.0), ("3", "1", 1.0), (NOT_PLACED, NOT_PLACED, 1.0),
+    ]  # fmt: skip
+
+
 def test_two_units_under_one_code_in_one_month_are_told_and_the_code_is_not_used():
     twice = [
         {"system": "hr", "codes": ["21-10-00"], "to": "2110", "valid_to": "2025-03-20"},
