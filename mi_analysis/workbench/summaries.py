@@ -32,14 +32,8 @@ ONLY_WHERE_SET = ("goal_degree", "goal_coverage", "productivity_index", "weighte
 OF_ONE_ACTIVITY = ("hours_per_case", "unit_cost", "cases_per_fte")
 """Hours and cases without activity are not each other's."""
 MESSAGE_FIGURES = (
-    "overtime_per_fte",
-    "sick_days_per_fte",
-    "closed",
-    "open_cases",
-    "case_days_median",
-    "kept_due_pct",
-    "hours_per_case",
-)
+    "overtime_per_fte", "sick_days_per_fte", "closed", "open_cases", "case_days_median", "kept_due_pct", "hours_per_case",
+)  # fmt: skip
 STAFF_FIGURES = (
     "fte", "norm_hours", "sick_days", "sick_days_per_fte", "sick_pct", "child_sick_days", "injury_days", "overtime_hours", "overtime_per_fte",
     "overtime_pct", "balance_opening", "balance_taken", "balance_paid", "balance_closing", "balance_difference", "flex_balance",
@@ -277,6 +271,11 @@ class Summaries(Figures):
             states |= {(len(rows), window): state for window, (_, state) in cells.items() if state != "value"}
             rows.append({"measure": name, **{window: value for window, (value, _) in cells.items()}})
         return pd.DataFrame(rows, columns=["measure", *windows]), states
+
+    def staff_notes(self) -> list[str]:
+        """Keys of what has to be said of the staff figures: whose statistics they are not, and what the data cannot tell."""
+        notes = ["note.local"] if self.institution.calendar.country == "DK" else []
+        return notes + (["note.no_spells"] if self.has("sick_days") else [])
 
     def budget_outlook(self) -> Sentence | None:
         """The year's end if the rest of the budget is spent as planned; beside it by the share so far, and the unit's own."""

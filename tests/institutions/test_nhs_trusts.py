@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
+from mi_analysis.workbench.door import desk_on
+
 from .conftest import accounts_balance, made_by_run, totals
 
 pytestmark = pytest.mark.real_data
@@ -52,6 +54,28 @@ def test_sickness_and_the_goal_show_no_clear_relation(trusts) -> None:
     assert len(rows) == 121
     assert abs(fit.params["sickness_pct"] + 0.0171) < 0.001
     assert fit.pvalues["sickness_pct"] > 0.05
+
+
+def test_where_there_is_no_year_before_the_key_message_says_so_and_the_figures_stand(built) -> None:
+    opened = desk_on(built("nhs_trusts"), "SW", "2026-03")
+
+    assert [message.key for message in opened.key_messages()] == ["message.nothing_compared"]
+    figures, states = opened.key_figures()
+    assert figures["month"].notna().all()
+    assert figures["ytd"].tolist() == figures["month"].tolist()  # the cross-section is the whole of its period
+    assert {row for row, column in states if column == "ytd"} <= {row for row, column in states if column == "month"}
+
+
+def test_an_own_measure_says_in_the_report_what_is_divided_by_what(built) -> None:
+    words = desk_on(built("nhs_trusts"), "SW", "2026-03").words("en")
+
+    assert [
+        words.text(f"definition.{name}") for name in ("attendances", "cost_per_attendance", "within_4_hours_pct")
+    ] == [
+        "The institution's own: attendances, as delivered.",
+        "The institution's own: emergency_cost divided by attendances_a_year, as delivered.",
+        "The institution's own: 1 less over_4_hours_major divided by attendances (activity MAJOR), as delivered.",
+    ]
 
 
 def test_a_run_ends_with_reports_and_an_index(project, real_data, tmp_path, faults) -> None:

@@ -10,7 +10,7 @@ import pytest
 from mi_analysis import workbench
 from mi_analysis.measures.catalogue import CATALOGUE
 from mi_analysis.model import database
-from mi_analysis.parameters import WrongUse
+from mi_analysis.parameters import Calendar, WrongUse
 from mi_analysis.reporting.sentences import sentence
 from mi_analysis.reporting.wording import Words
 from mi_analysis.workbench import Desk, desk
@@ -262,6 +262,13 @@ def test_staff_figures_that_are_shown_are_those_of_the_deliveries(inspections, s
 
 
 # Goals and units
+
+
+def test_what_sick_leave_cannot_tell_is_said_and_danish_statistics_only_in_danish_institutions(inspections):
+    abroad = inspections.institution.model_copy(update={"calendar": Calendar(country="none")})
+
+    assert inspections.staff_notes() == ["note.local", "note.no_spells"]
+    assert replace(inspections, institution=abroad).staff_notes() == ["note.no_spells"]
 
 
 def test_the_goal_table_has_every_goal_of_the_unit_in_print(inspections, small_agency):
