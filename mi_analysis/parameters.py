@@ -225,6 +225,7 @@ class Limits(Record):
     deviation_amount: Number = 100_000
     balance_hours: Number = 0.5
     fewest_closed: int = 5
+    long_spell_days: Annotated[int, Field(ge=1)] = 28  # more calendar days are a long spell
     provisional_months: Annotated[int, Field(ge=0)] = 1  # newest months: sick leave and overtime are registered late
 
 
@@ -388,9 +389,8 @@ def _share_problems(institution: Institution) -> Iterator[Problem]:
             parts.setdefault(f"{code.system} {name}", []).append(part)
     for number, unit in enumerate(institution.units):
         if unit.successor:
-            share = 1 if unit.share is None else unit.share
-            part = (unit.valid_from, unit.valid_to or "9999", share, institution.where("units", number))
-            parts.setdefault(unit.unit, []).append(part)
+            last, share = unit.valid_to or "9999", 1 if unit.share is None else unit.share
+            parts.setdefault(unit.unit, []).append((unit.valid_from, last, share, institution.where("units", number)))
     for name, same in parts.items():
         for day in sorted({first for first, *_ in same}):
             valid = [(share, where) for first, last, share, where in same if first <= day <= last]

@@ -55,6 +55,8 @@ class Kind:
 
 KINDS = {
     "sick": Kind(("sick_days",)),
+    "spells": Kind(("sick_spells",), beside=("sick",)),
+    "long_spells": Kind(("long_spells",), beside=("spells",)),
     "child_sick": Kind(("child_sick_days",)),
     "injury": Kind(("injury_days", "injury_pay")),
     "overtime": Kind(("overtime_hours", "overtime_pay"), split=("activity_overtime_hours",), counted=False),
@@ -120,7 +122,16 @@ class Hidden:
             keys = pd.concat([keys, before[begins]], ignore_index=True)  # the day before the first month
         else:
             judged = self.judged.loc[rows].reindex(columns=[kind, f"{kind} sensitive"]).astype(object)
-            unjudged = kind in ("sick", "child_sick", "injury", "overtime", "attendance", "staff")
+            unjudged = kind in (
+                "sick",
+                "spells",
+                "long_spells",
+                "child_sick",
+                "injury",
+                "overtime",
+                "attendance",
+                "staff",
+            )
             keys["reason"] = judged[kind].fillna("few_persons" if unjudged else "")
             keys["sensitive"] = judged[f"{kind} sensitive"].fillna(unjudged).astype(bool)
             counted = self.judged.loc[rows, "counted"].eq(

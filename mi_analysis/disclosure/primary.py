@@ -19,6 +19,7 @@ ALONE = 2
 """Persons below which production is hidden: it would be one person's."""
 DOMINATED = {
     "sick": "sick_days", "child_sick": "child_sick_days", "injury": "injury_days", "overtime": "overtime_hours",
+    "spells": "sick_spells", "long_spells": "long_spells",
 }  # fmt: skip
 """What one person can dominate, and the measure that tells its months."""
 TELLING = DOMINATED | {"attendance": "attendance_hours"}
@@ -142,7 +143,7 @@ def beside_dominated(
 
 
 OF_COMPONENTS = {
-    **dict.fromkeys(("fte", "sick_fte", "overtime_fte", "norm_hours", "sick_norm", "overtime_norm", "paid_hours"), "staff"),
+    **dict.fromkeys(("fte", "sick_fte", "spell_fte", "overtime_fte", "norm_hours", "sick_norm", "overtime_norm", "paid_hours"), "staff"),
     **dict.fromkeys(("registered_hours", "attended_hours", "indexed_hours"), "hours"),
     **dict.fromkeys(("open_cases", "open_age"), "open"),
 }  # fmt: skip

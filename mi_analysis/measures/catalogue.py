@@ -66,6 +66,7 @@ COMPONENTS: dict[str, Component] = {
     **_components(
         "absence",
         sick_hours="", sick_fte="fte", sick_norm="norm_hours", child_sick_hours="", injury_hours="",
+        sick_spells="", long_spells="sick_spells long_spells", spell_fte="fte",
         attendance_hours="norm_hours sick_hours overtime_hours", attended_hours="registered_hours overtime_hours",
     ),
     **_components(
@@ -212,6 +213,9 @@ CATALOGUE: dict[str, Measure] = {
         f"sick_days_per_fte = sick_hours / sick_fte * {DAY} | ratio lower days_per_fte 1 1 | unit guard:sick",
         f"sick_days_per_fte_12m = sick_hours / sick_fte * {DAY} | ratio lower days_per_fte 1 1 | unit guard:sick windows:r12",
         "sick_pct = sick_hours / sick_norm * 100 | ratio lower pct 1 1 | unit guard:sick",
+        "sick_spells = sick_spells | flow lower count 0 1 | unit guard:spells",
+        "sick_spells_per_fte = sick_spells / spell_fte | ratio lower spells_per_fte 1 1 | unit guard:spells windows:r12",
+        "long_spells = long_spells | flow lower count 0 1 | unit guard:long_spells",
         f"child_sick_days = child_sick_hours * {DAY} | flow neutral days 1 1 | unit guard:child_sick",
         f"injury_days = injury_hours * {DAY} | flow lower days 1 1 | unit guard:injury",
     )),

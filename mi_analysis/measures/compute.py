@@ -22,17 +22,18 @@ from mi_analysis.model import database
 from mi_analysis.parameters import Institution
 
 DOMAINS = ("hours", "absence", "staff", "ledger", "cases", "planned", "goals")
-LEVELS = ("fte", "overtime_fte", "sick_fte")
+LEVELS = ("fte", "overtime_fte", "sick_fte", "spell_fte")
 AT_START = ("balance_opening", "checked_opening")
 AT_END = ("balance_closing", "checked_closing", "flex_balance")
 STAFF_FLOWS = (
     "norm_hours", "paid_hours", "overtime_hours", "overtime_norm", "balance_taken", "balance_paid", "balance_change",
     "overtime_pay", "overtime_base", "injury_pay", "sick_hours", "sick_norm", "child_sick_hours", "injury_hours",
+    "sick_spells", "long_spells",
     "attendance_hours", "attended_hours",
 )  # fmt: skip
 STAFF = (*LEVELS, *AT_START, *AT_END, *STAFF_FLOWS)
 SAME_REPORTERS = {
-    "sick_fte": "sick_hours", "sick_norm": "sick_hours", "overtime_fte": "overtime_hours", "overtime_norm": "overtime_hours",
+    "sick_fte": "sick_hours", "spell_fte": "sick_spells", "long_spells": "sick_spells", "sick_norm": "sick_hours", "overtime_fte": "overtime_hours", "overtime_norm": "overtime_hours",
     "paid_hours": "overtime_hours", "balance_difference": "balance_change",
 }  # fmt: skip
 """Components whose units are expected to be those that deliver another."""
@@ -200,7 +201,7 @@ def build(con: duckdb.DuckDBPyConnection, institution: Institution, folder: Path
             f", coalesce(c.{name}, 0) > 0 as {name}" if name.endswith("__unpaired") else f", c.{name}, c.{name}__months" for name in own_columns
         ),
     )  # fmt: skip
-    run(con, "7_guards")
+    run(con, "7_guards", fewest=institution.privacy.persons_internal)
     store(con, folder / "measures", own.catalogue_of(institution), components)
 
 

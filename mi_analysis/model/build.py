@@ -52,7 +52,7 @@ def build(institution: Institution, name: str, deliveries: Path, folder: Path, m
     wanted = [
         (source, file, fingerprint(file)) for source, file in files if not is_reference(institution.sources[source])
     ]
-    rules = digest(known, institution.calendar, institution.structure, code())
+    rules = digest(known, institution.calendar, institution.structure, institution.limits.long_spell_days, code())
     given = digest(
         institution.model_dump_json(exclude={"memory_limit"}),
         rules,
@@ -165,7 +165,7 @@ def read_part(
     part: str,
 ) -> None:
     """Read one delivery, place its rows, count and forget its persons, store what is left in ``folder``."""
-    profile = institution.sources[source]
+    profile, long = institution.sources[source], institution.limits.long_spell_days
     system = profile.system or source
     delivery = read(file, source, profile)
     database.add_arrow(connection, "quarantine", delivery.quarantine)
@@ -180,8 +180,8 @@ def read_part(
             gaps += audits.gaps(connection, delivery, table, known, system)
             rows[table] = fact.num_rows
             notes += facts.findings(profile, table)
-            database.write(connection, facts.stored_rows(table, source, profile), folder / f"{table}.parquet")
-            facts.count_persons(connection, table, profile)
+            database.write(connection, facts.stored_rows(table, source, profile, long), folder / f"{table}.parquet")
+            facts.count_persons(connection, table, profile, long)
     database.write(connection, facts.COUNTED, folder / "persons.parquet")
     facts.forget(connection)
     item = audits.remember(delivery, tuple(gaps), rows, part)

@@ -24,10 +24,22 @@ from mi_analysis.parameters import Source
 HOURS_PER_DAY = 7.4
 """A full-time working day of state absence statistics (definitions, section 3)."""
 
+ENDED = (
+    "spell_end >= period_start and spell_end < "
+    "period_start + case grain when 'month' then interval 1 month when 'quarter' then interval 3 month else interval 1 year end"
+)
+"""The spell of a row ended in the row's period."""
+LONG = f"{ENDED} and date_diff('day', spell_start, spell_end) >= {{long}}"
+
 PERSON_DOMAINS = {
     "hours": {"hours": "hours", "overtime": "overtime_hours"},
     "absence": {
-        kind: f"case when absence_type = '{kind}' then absence_hours end" for kind in ("sick", "child_sick", "injury")
+        **{
+            kind: f"case when absence_type = '{kind}' then absence_hours end"
+            for kind in ("sick", "child_sick", "injury")
+        },
+        "spells": f"case when absence_type = 'sick' and {ENDED} then 1 end",
+        "long_spells": f"case when absence_type = 'sick' and {LONG} then 1 end",
     },
     "staff": {
         "overtime": "coalesce(overtime_hours, 0) + coalesce(extra_hours, 0) + coalesce(overtime_pay, 0)",
@@ -40,6 +52,7 @@ PERSON_DOMAINS = {
 def place(connection: duckdb.DuckDBPyConnection, fact: pa.Table, table: str, system: str, known: Keys) -> None:
     """Make the view ``placed``: the fact's rows with unit, activity and their ``part`` of a shared row.
 
+    The end of a spell stands on the first of its rows only, so that a spell is counted once.
     A row whose code is split over activities stands once per activity; its parts sum to one.
     """
     fact = with_all_columns(fact, table)
@@ -63,7 +76,10 @@ def place(connection: duckdb.DuckDBPyConnection, fact: pa.Table, table: str, sys
             words = pa.array([getattr(row, what) for row in listed], pa.string())
             placed = placed.append_column(column, pa.DictionaryArray.from_arrays(pa.array(at, pa.int32()), words))
     part = np.array([row.share for row in units])[unit_row] * np.array([row.share for row in activities])[first]
-    database.add_arrow(connection, "placed", placed.append_column("part", pa.array(part)))
+    database.add_arrow(connection, "delivered", placed.append_column("part", pa.array(part)))
+    once = "row_number() over (partition by coalesce(person_key, row::varchar), spell_start order by row) = 1"
+    spells = f" replace (case when {once} then spell_end end as spell_end)" if table == "absence" else ""
+    connection.execute(f"create or replace temp view placed as select *{spells} from delivered")
 
 
 class Place(NamedTuple):
@@ -186,13 +202,14 @@ def add_above(connection: duckdb.DuckDBPyConnection, known: Keys, structure: str
     database.add_arrow(connection, "above", pa.table(dict(columns)))
 
 
-def count_persons(connection: duckdb.DuckDBPyConnection, table: str, source: Source) -> None:
-    """Add to the table ``people`` who stands behind the rows in ``placed``; persons end here."""
+def count_persons(connection: duckdb.DuckDBPyConnection, table: str, source: Source, long: int) -> None:
+    """Add to the table ``people`` who stands behind the rows in ``placed``; persons end here. A spell of more days is ``long``."""
     mode = next(fact.persons for fact in source.facts if fact.table == table)
     person = {"key": "person_key", "rows": "row::varchar", "none": "null"}[mode]
     if table not in PERSON_DOMAINS:
         return
-    domains = {"staff": "1", **PERSON_DOMAINS[table]}
+    of_table = {domain: value.replace("{long}", str(long)) for domain, value in PERSON_DOMAINS[table].items()}
+    domains = {"staff": "1", **of_table}
     sums = ", ".join(f"sum(({value}) * part) as {domain}" for domain, value in domains.items())
     connection.execute(
         f"create or replace temp table per_person as select unit, period_start, grain, {person} as person, {sums} "
@@ -216,7 +233,8 @@ def forget(connection: duckdb.DuckDBPyConnection) -> None:
     """Drop the rows of the delivery, and with them its persons."""
     for table in ("people", "per_person"):
         connection.execute(f"drop table if exists {table}")
-    connection.unregister("placed")
+    connection.execute("drop view if exists placed")
+    connection.unregister("delivered")
 
 
 COUNTED = """
@@ -228,11 +246,11 @@ group by unit, period_start, grain, domain
 """
 
 
-def stored_rows(table: str, name: str, source: Source) -> str:
-    """Query over ``placed`` that gives the rows to store, with the columns of `schema.STORED`."""
+def stored_rows(table: str, name: str, source: Source, long: int) -> str:
+    """Query over ``placed`` that gives the rows to store, with the columns of `schema.STORED`; a spell of more days is ``long``."""
     made = {"delivery": f"'{name}'", **STORE[table](source)}
     columns = ", ".join(f"{made.get(column, quoted_name(column))} as {quoted_name(column)}" for column in STORED[table])
-    return f"select {columns} from placed" + (" group by all" if table in ADDED_UP else "")
+    return f"select {columns} from placed".replace("{long}", str(long)) + (" group by all" if table in ADDED_UP else "")
 
 
 def quoted_name(column: str) -> str:
@@ -267,6 +285,8 @@ def store_absence(source: Source) -> dict[str, str]:
     working = 1.0 if source.day_basis == "working" else 5 / 7
     return {
         "absence_hours": f"sum(coalesce(absence_hours, absence_days * {HOURS_PER_DAY}) * {working} * part)",
+        "spells": f"case when count(spell_start) = count(*) then count(*) filter ({ENDED}) end::double",
+        "long_spells": f"case when count(spell_start) = count(*) then count(*) filter ({LONG}) end::double",
         "fte": "sum(fte * part)",
         "withheld": "coalesce(bool_or(withheld), false)",
         **persons_of(source, "absence", "absence_hours"),

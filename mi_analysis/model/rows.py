@@ -205,6 +205,11 @@ def _finished(part: Part, source: Source, factor: float) -> Part:
             pc.fill_null(pc.less(closed, start), False).to_numpy(zero_copy_only=False),
             "closed_before_received",
         )
+    if {"spell_start", "spell_end"} <= part.parsed.keys():
+        earlier = pc.less(
+            part.parsed["spell_end"].arrays["spell_end"], part.parsed["spell_start"].arrays["spell_start"]
+        )
+        _reject(part, "spell_end", pc.fill_null(earlier, False).to_numpy(zero_copy_only=False), "spell_ends_before")
     return part
 
 

@@ -53,7 +53,7 @@ class Truth:
         unit, activity ("~": unknown or blank), period_start, hours, overtime_hours; drafts are not in.
     staff
         unit, period_start, fte, persons, working_days, norm_hours, overtime_hours (1:1, extra_hours of them
-        merarbejde), sick_hours, absence_hours (all kinds), the overtime balance and flex_balance.
+        merarbejde), sick_hours, sick_spells that ended and long_spells of them (over 14 days), absence_hours (all kinds), the overtime balance and flex_balance.
     ledger, budget
         unit, activity, period_start, account_group (budget: version also), amount in kroner, costs positive.
     cases, volumes

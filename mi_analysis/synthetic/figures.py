@@ -96,10 +96,46 @@ def time(w: Agency) -> pd.DataFrame:
             "status": "Godkendt",
             "clock": False,
         }
+        if kind == "Sygdom":
+            columns |= spells(days, weeks)
         away.append(w.rows(at[0], at[1], at[2], weeks, kind=kind, activity="", overtime=0.0, **columns))
     return pd.concat([work, wrong, *away]).sort_values(
         ["period_start", "person", "first", "kind", "activity"], kind="stable"
     )
+
+
+def spells(days: np.ndarray, weeks: list[list[np.ndarray]]) -> dict[str, np.ndarray]:
+    """First and last day of the spell behind each week's sick days (person x month x week): sick in the next week goes on.
+
+    The last day is NaT in the months before the spell ended, since no one knew it then.
+    """
+    sick = (days > 0).reshape(len(days), -1)
+    place = np.arange(sick.shape[1])
+    begins, ends = sick.copy(), sick.copy()
+    begins[:, 1:] &= ~sick[:, :-1]
+    ends[:, :-1] &= ~sick[:, 1:]
+    first = np.maximum.accumulate(np.where(begins, place, 0), axis=1)
+    last = np.minimum.accumulate(np.where(ends, place, len(place))[:, ::-1], axis=1)[:, ::-1]
+    starts = np.array([week[0] for month in weeks for week in month])
+    person, week = np.nonzero(sick)
+    stop = last[person, week]
+    lasted = days.reshape(sick.shape)[person, stop].astype(int)
+    every = [week for month in weeks for week in month]
+    end = np.array([every[at][count - 1] for at, count in zip(stop, lasted, strict=True)])
+    return {
+        "spell_start": starts[first[person, week]],
+        "spell_end": np.where(stop // 4 == week // 4, end, np.datetime64("NaT")),
+    }
+
+
+LONG_SPELL = 14  # days, as parameters/example says
+
+
+def ended(time: pd.DataFrame, longer_than: int = 0) -> pd.Series:
+    """Spells of sick leave that ended, of more than so many calendar days, per unit and month."""
+    rows = time[time["spell_end"].notna()].drop_duplicates(["person", "spell_start", "period_start"])
+    rows = rows[(rows["spell_end"] - rows["spell_start"]).dt.days + 1 > longer_than]
+    return rows.groupby(["unit", "period_start"]).size()
 
 
 def staff(w: Agency, time: pd.DataFrame) -> pd.DataFrame:
@@ -125,6 +161,7 @@ def staff(w: Agency, time: pd.DataFrame) -> pd.DataFrame:
     return w.long(
         fte=w.fte, persons=w.persons, working_days=working * (w.fte > 0), norm_hours=w.fte * working * 7.4, overtime_hours=earned,
         extra_hours=np.round(0.3 * earned * 4) / 4, sick_hours=added(time[time["kind"] == "Sygdom"], "hours"),
+        sick_spells=w.grid(ended(time)), long_spells=w.grid(ended(time, LONG_SPELL)),
         absence_hours=added(time[time["kind"] != ""], "hours"), balance_opening=opening, balance_taken=taken, balance_paid=paid,
         balance_closing=closing, flex_balance=np.round(w.shocks(4, earned.shape) * w.fte, 2),
     )  # fmt: skip

@@ -116,13 +116,14 @@ def reference(folder: Path, offices: Iterable[str]) -> None:
 
 def time(folder: Path, rows: pd.DataFrame) -> None:
     """Per month, UTF-8 with BOM; hours as 7,40 or 7:24."""
-    header = "Medarbejdernr.;Enhed;Uge fra;Alias;Fraværstype;Timer;Heraf over-/merarbejde;Normtid;Status;Periode"
+    header = "Medarbejdernr.;Enhed;Uge fra;Alias;Fraværstype;Timer;Heraf over-/merarbejde;Normtid;Status;Periode;Sygeperiode fra;Sygeperiode til"
     for month, part in groups(rows, "period_start"):
         alias = codes("mtime", month.year) | {"~": "999000001", "": ""}
-        days = {day: f"{day:%d-%m-%Y}" for day in part["first"].unique()}
+        dates = part[["first", "spell_start", "spell_end"]].melt()["value"].dropna().unique()
+        days = {day: f"{day:%d-%m-%Y}" for day in dates} | {pd.NaT: ""}
         lines = [
             f"M-{r.person:04d};{r.unit};{days[r.first]};{alias[r.activity]};{r.kind};{clock(r.hours) if r.clock else number(r.hours)};"
-            f"{number(r.overtime) if r.overtime else ''};{number(r.norm)};{r.status};{month:%Y%m}"
+            f"{number(r.overtime) if r.overtime else ''};{number(r.norm)};{r.status};{month:%Y%m};{days[r.spell_start]};{days[r.spell_end]}"
             for r in records(part)
         ]
         text_file(folder / f"tid/tidsregistrering_{month:%Y-%m}.csv", [header, *lines], "utf-8-sig")

@@ -42,7 +42,7 @@ SHARES = ("kept_closed_pct", "kept_due_pct", "kept_received_pct", "direct_share"
 CHANGE = ["unit", "day", "kind", "others", "share", "breaks"]
 """What happened to units (`model.history.Change`)."""
 REORGANISED = "reorganisation"
-REGISTERED_LATE = ("sick", "child_sick", "injury", "overtime", "attendance")
+REGISTERED_LATE = ("sick", "spells", "long_spells", "child_sick", "injury", "overtime", "attendance")
 """Guards of the measures whose newest months rise afterwards (definitions, section 3)."""
 NOT_SHARED = ("goal_degree", "goal_coverage", "net_hours_per_fte")
 """Measures that a split unit does not hand on by share."""

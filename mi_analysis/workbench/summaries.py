@@ -35,7 +35,8 @@ MESSAGE_FIGURES = (
     "overtime_per_fte", "sick_days_per_fte", "closed", "open_cases", "case_days_median", "kept_due_pct", "hours_per_case",
 )  # fmt: skip
 STAFF_FIGURES = (
-    "fte", "norm_hours", "sick_days", "sick_days_per_fte", "sick_pct", "child_sick_days", "injury_days", "overtime_hours", "overtime_per_fte",
+    "fte", "norm_hours", "sick_days", "sick_days_per_fte", "sick_pct", "sick_spells", "sick_spells_per_fte", "long_spells", "child_sick_days",
+    "injury_days", "overtime_hours", "overtime_per_fte",
     "overtime_pct", "balance_opening", "balance_taken", "balance_paid", "balance_closing", "balance_difference", "flex_balance",
     "attendance_hours", "registered_hours", "registration_coverage", "direct_share", "auto_share",
 )  # fmt: skip
@@ -275,7 +276,9 @@ class Summaries(Figures):
     def staff_notes(self) -> list[str]:
         """Keys of what has to be said of the staff figures: whose statistics they are not, and what the data cannot tell."""
         notes = ["note.local"] if self.institution.calendar.country == "DK" else []
-        return notes + (["note.no_spells"] if self.has("sick_days") else [])
+        if self.has("sick_days"):
+            notes.append("note.long_spells" if self.has("sick_spells") else "note.no_spells")
+        return notes
 
     def budget_outlook(self) -> Sentence | None:
         """The year's end if the rest of the budget is spent as planned; beside it by the share so far, and the unit's own."""

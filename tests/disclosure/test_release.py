@@ -162,13 +162,27 @@ def test_every_measure_that_contains_what_is_dominated_is_guarded_by_it(domain):
         "child_sick": "child_sick_hours",
         "injury": "injury_hours",
         "overtime": "overtime_hours",
+        "spells": "sick_spells",
+        "long_spells": "long_spells",
     }[domain]
-    also = (
-        {"attendance", "balance_difference", "hours"} if domain in ("sick", "overtime") else set()
-    )  # registered hours hold all work
+    also = {"attendance", "balance_difference", "hours"} if domain in ("sick", "overtime") else set()  # hold all work
+    also |= {"long_spells"} if domain == "spells" else set()  # hidden wherever spells are
     guards = {entry.guard for entry in CATALOGUE.values() if atom in entry.contains}
 
     assert guards <= {domain, *also}
+
+
+def test_spells_are_hidden_with_the_sick_leave_and_long_ones_with_the_spells():
+    for share, gone in (
+        ("sick", {"sick_spells", "long_spells"}), ("spells", {"sick_spells", "long_spells"}), ("long_spells", {"long_spells"}),
+    ):  # fmt: skip
+        frames = made(
+            [{"unit": "U", "sick_spells": 7.0, "long_spells": 3.0}],
+            [{"unit": "U", "persons": 40, f"{share}_largest_share": 0.9}],
+        )
+        states = release(frames, "internal", Privacy()).states
+
+        assert set(states.loc[states["state"] == "hidden", "measure"]) == gone
 
 
 def test_attendance_is_hidden_with_either_of_its_parts():

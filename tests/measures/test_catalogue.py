@@ -124,7 +124,19 @@ def test_every_record_uses_known_words() -> None:
         assert set(measure.components) <= set(COMPONENTS)
         assert measure.kind in RIGHT_KINDS
         assert measure.direction in {"higher", "lower", "neutral"}
-        assert measure.guard in {"", "staff", "sick", "child_sick", "injury", "overtime", "attendance", "hours", "pay"}
+        assert measure.guard in {
+            "",
+            "staff",
+            "sick",
+            "child_sick",
+            "spells",
+            "long_spells",
+            "injury",
+            "overtime",
+            "attendance",
+            "hours",
+            "pay",
+        }
         assert set(measure.gates) <= set(REASONS)
         assert set(measure.windows) <= set(WINDOWS)
         assert measure.denominator or measure.kind != "ratio"

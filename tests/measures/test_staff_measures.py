@@ -149,6 +149,36 @@ def test_a_unit_with_hours_in_the_same_delivery_and_no_absence_row_has_zero_sick
     assert cell(frames, "sick_days", "M", MARCH) != cell(frames, "sick_days", "M", MARCH)
 
 
+def test_section_3_frequency_is_spells_that_ended_over_the_average_fte_and_long_ones_are_counted_beside(
+    measured, cell, state
+) -> None:
+    told = [
+        sick(unit, 1.0, 10.0, period, spells=spells, long_spells=long)
+        for period in months(2025)
+        for unit, spells, long in (("K", 2.0, 1.0), ("L", 3.0, 0.0), ("M", None, None))
+    ]
+    frames = measured("2025-12-31", absence=told)
+
+    assert cell(frames, "sick_spells", "K", "2025-12-01", "r12") == 24
+    assert cell(frames, "sick_spells_per_fte", "I", "2025-12-01", "r12") == pytest.approx(60 / 20)  # of those that tell
+    assert cell(frames, "long_spells", "I", "2025-12-01", "r12") == 12
+    assert cell(frames, "sick_days", "M", "2025-12-01") == pytest.approx(1)
+    assert cell(frames, "sick_spells", "M", "2025-12-01") != cell(
+        frames, "sick_spells", "M", "2025-12-01"
+    )  # no spells told
+
+
+def test_spells_of_fewer_persons_than_the_limit_are_judged_as_one_persons(measured) -> None:
+    persons = [
+        {"unit": "K", "period_start": MARCH, "domain": domain, "persons": persons, "largest_person_share": share, "value": value}
+        for domain, persons, share, value in (("staff", 40.0, None, None), ("spells", 5.0, 0.3, 6.0), ("long_spells", 4.0, 0.25, 4.0))
+    ]  # fmt: skip
+    guards = measured(absence=[sick("K", 1.0, 30.0, spells=6.0, long_spells=4.0)], persons=persons).guards
+    row = guards[(guards["unit"] == "K") & (guards["grain"] == "month") & (guards["window"] == "month")].iloc[0]
+
+    assert (row["spells_largest_share"], row["long_spells_largest_share"]) == (0.3, 1.0)
+
+
 def test_section_4_check_overtime_per_fte_of_units_and_institution(measured, cell, expected) -> None:
     frames = measured(staff=overtime_rows())
     wanted = expected["overarbejde_saldi_2025-03.csv"]

@@ -129,6 +129,9 @@ def test_the_model_of_the_example_agency_is_its_truth(small_agency):
         CELL[::2],
         "absence_hours",
     )
+    for column, true in (("spells", "sick_spells"), ("long_spells", "long_spells")):
+        sick = stored["absence"].query("absence_type == 'sick'")
+        agrees(sick, truth.staff.assign(**{column: truth.staff[true]}), CELL[::2], column)
     first = truth.cases["period_start"].min()
     agrees(log[log["period_start"] >= first].assign(received=1.0), truth.cases, CELL, "received")
     closed = log[log["closed"].notna() & ~log["reopened"]]

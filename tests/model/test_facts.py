@@ -320,6 +320,56 @@ def test_without_a_key_each_row_is_a_person_or_nobody_is_counted(office):
         ] == persons
 
 
+SPELLS = {
+    "files": ["sick_*.csv"],
+    "facts": [{
+        "table": "absence", "constants": {"absence_type": "sick"},
+        "columns": {"unit": "Unit", "period": "Month", "person_key": "Who", "absence_hours": "Hours", "spell_start": "From", "spell_end": "To"},
+    }],
+}  # fmt: skip
+
+
+def test_a_spell_is_counted_once_in_the_month_it_ended_and_is_long_by_its_whole_length(office):
+    tiny = office(sources={"sick": SPELLS})
+    header = "Unit;Month;Who;Hours;From;To"
+    february = [
+        "C1;2025-02;p;7,4;10-02-2025;",
+        "C1;2025-02;q;7,4;03-02-2025;03-02-2025",
+        "C1;2025-02;q;7,4;17-02-2025;18-02-2025",
+    ]
+    march = [
+        "C1;2025-03;p;37;10-02-2025;10-03-2025",
+        "C1;2025-03;p;7,4;10-02-2025;10-03-2025",
+        "C2;2025-03;r;7,4;20-02-2025;19-03-2025",
+    ]
+    for name, rows in (("1", february), ("2", march)):
+        (tiny.deliveries / f"sick_{name}.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    tiny.build()
+
+    assert tiny.table("absence", "unit", "strftime(period_start, '%m')", "spells", "long_spells") == [
+        ("C1", "02", 2, 0), ("C1", "03", 1, 1), ("C2", "03", 1, 0),  # 29 days are more than 28, 28 are not
+    ]  # fmt: skip
+    persons = tiny.table("persons", "unit", "strftime(period_start, '%m')", "domain", "persons", "value")
+    assert [row for row in persons if row[0] == "I" and "spell" in row[2]] == [
+        ("I", "02", "spells", 1, 2), ("I", "03", "long_spells", 1, 1), ("I", "03", "spells", 2, 2),
+    ]  # fmt: skip
+
+
+def test_where_some_rows_tell_no_spell_none_are_counted_and_an_end_before_the_beginning_is_put_aside(office):
+    tiny = office(sources={"sick": SPELLS})
+    rows = ["C1;2025-02;p;7,4;10-02-2025;11-02-2025", "C1;2025-02;q;7,4;;", "C2;2025-02;r;7,4;10-02-2025;09-02-2025"]
+    (tiny.deliveries / "sick_1.csv").write_text(
+        "\n".join(["Unit;Month;Who;Hours;From;To", *rows]) + "\n", encoding="utf-8"
+    )
+    audit = tiny.build()
+
+    assert tiny.table("absence", "unit", "spells") == [("C1", None)]
+    assert tiny.table("quarantine", '"column"', "text", "reason") == [("To", "09-02-2025", "spell_ends_before")]
+    assert tiny.messages(audit) == {
+        "sick_1.csv": ["warn: 1 rows were put aside because of 1 cells that could not be read."]
+    }
+
+
 def test_no_person_stands_in_any_byte_of_the_model(office):
     tiny = office()
     tiny.deliver("time_1", *PERSON_FILE, "C1;A;2025-01;M-0417;many;", "C1;A;;M-0417;3;", "C1;A;2025-01;M-0417;1;")

@@ -264,11 +264,22 @@ def test_staff_figures_that_are_shown_are_those_of_the_deliveries(inspections, s
 # Goals and units
 
 
-def test_what_sick_leave_cannot_tell_is_said_and_danish_statistics_only_in_danish_institutions(inspections):
+def test_short_and_long_spells_are_told_of_where_the_data_has_them_and_otherwise_that_they_cannot_be(inspections):
+    without = replace(
+        inspections,
+        released=replace(
+            inspections.released,
+            values=inspections.released.values.assign(sick_spells=None),
+            states=inspections.released.states[inspections.released.states["measure"] != "sick_spells"],
+        ),
+    )
     abroad = inspections.institution.model_copy(update={"calendar": Calendar(country="none")})
 
-    assert inspections.staff_notes() == ["note.local", "note.no_spells"]
-    assert replace(inspections, institution=abroad).staff_notes() == ["note.no_spells"]
+    assert inspections.staff_notes() == ["note.local", "note.long_spells"]
+    assert without.staff_notes() == ["note.local", "note.no_spells"]
+    assert replace(without, institution=abroad).staff_notes() == [
+        "note.no_spells"
+    ]  # no Danish statistics to compare with
 
 
 def test_the_goal_table_has_every_goal_of_the_unit_in_print(inspections, small_agency):

@@ -11,12 +11,14 @@ with presence as ( -- unit and period in the absence delivery, or in the hours o
     join (select distinct delivery, grain, period_start from absence) d using (delivery, grain, period_start)
 ),
 kinds as (
-    select distinct delivery, absence_type from absence
+    select delivery, absence_type, count(spells) > 0 as has_spells from absence group by delivery, absence_type
 ),
 dense as (
     select
         p.unit, p.grain, p.period_start, p.delivery, k.absence_type, a.fte, coalesce(a.withheld, false) as withheld,
-        case when a.unit is null then 0 when not coalesce(a.withheld, false) then a.absence_hours end as absence_hours
+        case when a.unit is null then 0 when not coalesce(a.withheld, false) then a.absence_hours end as absence_hours,
+        case when a.unit is null and k.has_spells then 0 when not coalesce(a.withheld, false) then a.spells end as spells,
+        case when a.unit is null and k.has_spells then 0 when not coalesce(a.withheld, false) then a.long_spells end as long_spells
     from presence p
     join kinds k on k.delivery = p.delivery
     left join absence a
@@ -29,7 +31,9 @@ select
     case when count(*) = count(absence_hours) then sum(absence_hours) end as absent_hours,
     sum(case when absence_type = 'sick' then absence_hours end) as sick_hours,
     sum(case when absence_type = 'child_sick' then absence_hours end) as child_sick_hours,
-    sum(case when absence_type = 'injury' then absence_hours end) as injury_hours
+    sum(case when absence_type = 'injury' then absence_hours end) as injury_hours,
+    sum(case when absence_type = 'sick' then spells end) as sick_spells,
+    sum(case when absence_type = 'sick' then long_spells end) as long_spells
 from dense
 group by unit, grain, period_start;
 
@@ -54,7 +58,7 @@ joined as (
         coalesce(s.norm_hours, coalesce(s.fte, a.fte) * m.norm_per_fte) as norm_hours,
         s.overtime_hours, s.balance_opening, s.balance_taken, s.balance_paid, coalesce(s.balance_expired, 0) as expired,
         s.balance_closing, s.flex_balance, s.pay, s.overtime_pay, s.injury_pay, a.absent_hours, a.sick_hours,
-        a.child_sick_hours, a.injury_hours, coalesce(a.fte, s.fte) as sick_fte, coalesce(r.hours, 0) as hours,
+        a.child_sick_hours, a.injury_hours, a.sick_spells, a.long_spells, coalesce(a.fte, s.fte) as sick_fte, coalesce(r.hours, 0) as hours,
         coalesce(s.withheld, false) or coalesce(a.withheld, false) as withheld
     from delivered s
     full join absence_facts a using (unit, grain, period_start)
@@ -76,6 +80,7 @@ select
     sick_hours,
     case when sick_hours is not null then sick_fte end as sick_fte,
     case when sick_hours is not null then norm_hours end as sick_norm, child_sick_hours, injury_hours,
+    sick_spells, long_spells, case when sick_spells is not null then sick_fte end as spell_fte,
     norm_hours - absent_hours + overtime_hours as attendance_hours,
     case when norm_hours - absent_hours + overtime_hours is not null then hours end as attended_hours
 from joined;

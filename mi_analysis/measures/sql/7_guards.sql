@@ -4,11 +4,17 @@
 -- largest of its months, so that no month can be found by subtracting. Both hide more than the exact part would.
 
 create or replace temp table guards as
-with parts as (
+with shares as ( -- a spell is a person's: fewer than {fewest} persons with one hide it as one person would
     select
-        p.unit, s.slot, p.domain, min(p.persons) as persons, max(p.largest_person_share) as largest,
-        sum(p.largest_person_share * p.value) / nullif(sum(case when p.largest_person_share is not null then p.value end), 0) as bound
-    from persons p
+        unit, grain, period_start, domain, persons, value,
+        case when domain in ('spells', 'long_spells') and persons < {fewest} then 1 else largest_person_share end as share
+    from persons
+),
+parts as (
+    select
+        p.unit, s.slot, p.domain, min(p.persons) as persons, max(p.share) as largest,
+        sum(p.share * p.value) / nullif(sum(case when p.share is not null then p.value end), 0) as bound
+    from shares p
     join spans s on s.member_grain = p.grain and s.member_start = p.period_start
     group by p.unit, s.slot, p.domain
 ),
@@ -31,6 +37,8 @@ select
     max(case when domain = 'child_sick' then share end) as child_sick_largest_share,
     max(case when domain = 'injury' then share end) as injury_largest_share,
     max(case when domain = 'overtime' then share end) as overtime_largest_share,
+    max(case when domain = 'spells' then share end) as spells_largest_share,
+    max(case when domain = 'long_spells' then share end) as long_spells_largest_share,
     coalesce(bool_or(f.withheld), false) as withheld
 from judged j
 left join staff_windows f using (unit, slot)
