@@ -259,7 +259,8 @@ def prepare(
         changes = connection.execute("select * from unit_changes").df()
         comments = connection.execute(COMMENTS).df() if audience != "public" else pd.DataFrame(columns=COMMENT)
         moves = connection.execute("select unit, to_unit from unit_map where unit <> to_unit").fetchall()
-    released = released_once(institution, place, audience, audit.identity, units_of_today(units, moves, folder))
+    hidden = folder / "kept" / ("hidden.jsonl" if institution.structure == "today" else "hidden_as_was.jsonl")
+    released = released_once(institution, place, audience, audit.identity, units_of_today(units, moves, hidden))
     return Prepared(
         name, institution, folder, audit, released, units, activities, quarantined, comments, changes, built
     )
@@ -270,7 +271,7 @@ def of_activity(frame: pd.DataFrame, activity: str) -> pd.DataFrame:
     return frame[frame["activity"].isin([activity, ALL, NOT_PLACED])] if "activity" in frame else frame
 
 
-def units_of_today(units: pd.DataFrame, moves: list[tuple[str, str]], folder: Path) -> Kept:
+def units_of_today(units: pd.DataFrame, moves: list[tuple[str, str]], file: Path) -> Kept:
     """The memory of what was hidden, with the newest place of each unit and what took over from those that are gone."""
     by_age = units.sort_values("valid_to", kind="stable")
     parents = dict(zip(by_age["unit"], by_age["parent"].fillna(""), strict=True))
@@ -278,7 +279,7 @@ def units_of_today(units: pd.DataFrame, moves: list[tuple[str, str]], folder: Pa
     successors: dict[str, set[str]] = {}
     for gone, unit in moves:
         successors.setdefault(gone, set()).add(unit)
-    return Kept(folder / "kept" / "hidden.jsonl", parents, successors)
+    return Kept(file, parents, successors)
 
 
 def released_once(institution: Institution, place: Path, audience: Audience, identity: str, kept: Kept) -> Released:

@@ -84,7 +84,7 @@ def test_what_is_said_of_a_delivery_names_no_person(project, capsys):
 
 
 def test_a_crash_while_deliveries_are_read_tells_where_and_names_no_person(project, capsys, monkeypatch):
-    def broken(connection, table, source):
+    def broken(connection, *more):
         person = connection.execute("select person_key from placed where person_key like 'QX%' limit 1").fetchone()
         raise ValueError(f"cannot count {person} ({NAME})")
 

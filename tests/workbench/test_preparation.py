@@ -27,6 +27,16 @@ def views(small_agency) -> dict[str, Desk]:
     }
 
 
+def test_what_is_hidden_of_units_as_they_were_hides_nothing_of_those_of_today(small_agency):
+    kept = small_agency.root / "outputs" / "example" / "kept" / "hidden.jsonl"
+    before = kept.read_bytes()
+
+    prepare("example", start=small_agency.root, structure="as_was")
+
+    assert kept.read_bytes() == before
+    assert kept.with_name("hidden_as_was.jsonl").stat().st_size > 0
+
+
 def monthly(at: Desk, measure: str) -> pd.Series:
     """A measure of every unit and month, activities together."""
     rows = at.released.values.query("grain == 'month' and window == 'month' and activity == '*'")
