@@ -156,7 +156,7 @@ def test_the_notebook_in_the_docs_runs_and_shows_its_desk_and_a_figure(examples,
     assert list(read_notebook("my_question", tmp_path, "here").parameters) == ["source", "unit", "period", "language"]
     given = {"source": str(tmp_path / "slice"), "unit": "2110"}
     executed = papermill.execute_notebook(
-        tmp_path / "my_question.ipynb", None, given, kernel_name="python3", progress_bar=False
+        tmp_path / "my_question.ipynb", None, given, kernel_name="python3", progress_bar=False, execution_timeout=300
     )
 
     assert [found.get("key") for found in export.outputs(executed)] == ["desk", "control_closed"]

@@ -1,6 +1,7 @@
 """Notebooks run by a forked kernel end as papermill's own engine ends them, cell by cell, also the hard ones."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -129,7 +130,12 @@ def test_a_hard_notebook_ends_as_with_papermills_own_engine(name, plain, tmp_pat
     monkeypatch.delenv("PYTEST_CURRENT_TEST")  # where it is set, ipykernel does not watch what is written past Python
     options = {"timeout": 2, "interrupt_on_timeout": True} if "interrupt" in name else {}
 
-    stock, ours = (executed(engine, notebook(*HARD[name]), tmp_path, **options) for engine in (None, "mi"))
+    ours = executed("mi", notebook(*HARD[name]), tmp_path, **{"timeout": 120} | options)
+    for _ in range(3):  # papermill's own kernels now and then lose the message that a cell has ended, and wait for ever
+        stock = executed(None, notebook(*HARD[name]), tmp_path, **{"timeout": 30} | options)
+        if stock[1] != "CellTimeoutError" or options:
+            break
+        shutil.rmtree(tmp_path / "at-None")
 
     assert ours[1] == stock[1]
     assert plain(ours[0]) == plain(stock[0])

@@ -35,7 +35,7 @@ def messages(project, built, tmp_path):
         made.slice(tmp_path / "slice", unit, "", made.periods[-1])
         given = {"source": str(tmp_path / "slice"), "language": "en"}
         executed = papermill.execute_notebook(
-            project / "notebooks" / f"{NOTEBOOKS[notebook]}.ipynb", None, given, kernel_name="python3", progress_bar=False, cwd=tmp_path
+            project / "notebooks" / f"{NOTEBOOKS[notebook]}.ipynb", None, given, kernel_name="python3", progress_bar=False, execution_timeout=300, cwd=tmp_path
         )  # fmt: skip
         return {one["key"]: one for one in export.outputs(executed) if one.get("kind") == "message"}
 

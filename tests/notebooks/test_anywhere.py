@@ -27,7 +27,11 @@ def test_from_the_root_from_the_notebooks_and_from_an_empty_folder_the_numbers_a
     book, name = root / "notebooks" / "00_start_here.ipynb", str(root / "parameters" / "example")
 
     found = [
-        outputs(papermill.execute_notebook(book, None, {"source": source, "unit": 2110}, cwd=place, progress_bar=False))
+        outputs(
+            papermill.execute_notebook(
+                book, None, {"source": source, "unit": 2110}, cwd=place, progress_bar=False, execution_timeout=300
+            )
+        )
         for place, source in ((root, "example"), (root / "notebooks", "example"), (tmp_path, name))
     ]
 

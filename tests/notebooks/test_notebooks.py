@@ -54,7 +54,7 @@ def executed(request, project, example, tmp_path_factory):
     taken = papermill.inspect_notebook(str(project / "notebooks" / f"{request.param}.ipynb"))
     notebook = papermill.execute_notebook(
         project / "notebooks" / f"{request.param}.ipynb", None, {name: given[name] for name in taken if name in given},
-        kernel_name="python3", progress_bar=False, cwd=project / "notebooks",
+        kernel_name="python3", progress_bar=False, execution_timeout=300, cwd=project / "notebooks",
     )  # fmt: skip
     return request.param, notebook, data
 
@@ -69,6 +69,7 @@ def run_again(project, notebook, tmp_path):
         dict(given),
         kernel_name="python3",
         progress_bar=False,
+        execution_timeout=300,
         cwd=tmp_path,
     )
 
@@ -82,7 +83,7 @@ def test_a_forked_kernel_gives_the_same_cells_as_papermills_own(executed, projec
 
     forked = papermill.execute_notebook(
         project / "notebooks" / f"{name}.ipynb", None, dict(stock.metadata.papermill.parameters), engine_name="mi",
-        progress_bar=False, cwd=project / "notebooks",
+        progress_bar=False, execution_timeout=300, cwd=project / "notebooks",
     )  # fmt: skip
 
     assert plain(forked) == plain(stock)
