@@ -31,14 +31,13 @@ class Kind:
     Attributes
     ----------
     measures
-        Those that add up over units (and activities and months), each with how many months the day lies before its
-        first (-1) or after its last (0) where it is a figure of a day, else None.
+        Those that add up over units, activities and months; of a stock those of its days.
     least
         Smallest interval that protects them, in their unit of measure.
     split
         Those that are told of each activity, too.
     counted
-        Of these a sum over units is hidden where exactly one part is; else where any part is, which no sum gives away.
+        Of these a sum over units is hidden in the months where exactly one part is; else in every month, if that is so in one.
     beside
         Kinds where this one is hidden too, as it would give them away.
     stock_of
@@ -122,21 +121,11 @@ class Hidden:
             keys = pd.concat([keys, before[begins]], ignore_index=True)  # the day before the first month
         else:
             judged = self.judged.loc[rows].reindex(columns=[kind, f"{kind} sensitive"]).astype(object)
-            unjudged = kind in (
-                "sick",
-                "spells",
-                "long_spells",
-                "child_sick",
-                "injury",
-                "overtime",
-                "attendance",
-                "staff",
-            )
+            unjudged = kind == "staff" or kind in primary.TELLING
             keys["reason"] = judged[kind].fillna("few_persons" if unjudged else "")
             keys["sensitive"] = judged[f"{kind} sensitive"].fillna(unjudged).astype(bool)
-            counted = self.judged.loc[rows, "counted"].eq(
-                True
-            )  # the same sum in a period where persons are: that decides
+            # of the same sum in several periods, those decide in which persons are counted
+            counted = self.judged.loc[rows, "counted"].eq(True)
             keys = keys[counted | ~counted.groupby([keys[name] for name in SUM]).transform("any")]
         for name in about.beside:
             other = self.of[name].reindex(pd.MultiIndex.from_frame(keys[SUM]))

@@ -85,7 +85,7 @@ def test_a_number_has_the_digits_of_its_text_or_is_none(count):
 
 
 def test_a_number_too_long_for_an_amount_is_none():
-    """Fuzzing found the first as infinite, the second as another number, the months of the year 0 as an error."""
+    """The first was infinite, the second another number; fuzzing found that months of the year 0 broke the reading."""
     assert parse_number("9" * 400, NumberStyle()) == Bad("not_a_number")
     assert parse_number("9007199254740993", NumberStyle()) == Bad("not_a_number")
     assert parse_number("000.999.999.999.999.999,25", NumberStyle()) == 999_999_999_999_999.25
@@ -122,7 +122,7 @@ def test_a_date_or_period_stands_in_its_text_or_is_none(count):
             if isinstance(day, datetime) and not re.fullmatch(r"\s*[0-9]{5,8}([.,][0-9]+)?\s*", text):
                 assert {day.year, day.year % 100} & set(numbers_in(text)) or str(day.year) in text, text
                 days += 1
-            period = parse_period(text, order, chance_year)
+            period = parse_period(text, order, 2025)
             assert isinstance(period, Bad | Period), text
             if isinstance(period, Period):
                 assert period.start.day == 1, text
@@ -133,7 +133,6 @@ def test_a_date_or_period_stands_in_its_text_or_is_none(count):
     assert periods > count / 100
 
 
-chance_year = 2025
 GOOD = "Enhed;Aktivitet;Dato;Beløb\n" + "".join(
     f"21{n % 5}0;10{n};{n % 28 + 1:02d}-03-2025;{n}.000,5{n % 10}\n" for n in range(12)
 )
