@@ -88,7 +88,8 @@ def lock(rest):
         "-q",
     ]
     report = ["--group", "build", "-o", REPORT]
-    develop = ["--group", "dev", "--extra", "pdf", "--extra", "dask", "-c", REPORT, "-o", DEVELOP]
+    extras = [word for name in ("pdf", "dask", "postgresql", "spark") for word in ("--extra", name)]
+    develop = ["--group", "dev", *extras, "-c", REPORT, "-o", DEVELOP]
     for target in (report, develop):
         if subprocess.call(resolve + target + rest, stdout=subprocess.DEVNULL):
             raise Stop(f"{target[-1]} could not be made; the reason stands above.")

@@ -273,7 +273,7 @@ class Institution(FileRecord):
     calendar: Calendar = Calendar()
     capacity: Capacity = Capacity()
     limits: Limits = Limits()
-    engine: str = "duckdb"
+    engine: Literal["duckdb", "postgresql", "spark"] = "duckdb"  # where the measures are computed
     memory_limit: MemorySize = ""  # of the data engine, such as 4GB; blank: half of what the machine has
     executor: str = "processes"
 

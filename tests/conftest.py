@@ -1,12 +1,14 @@
 """What tests share: where the samples are, and which tests need something this machine may not have."""
 
 import contextlib
+import importlib.util
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -39,14 +41,33 @@ def _pango() -> str:
     return ""
 
 
+def _postgresql() -> str:
+    if importlib.util.find_spec("adbc_driver_postgresql") is None:
+        return "adbc-driver-postgresql is missing"
+    return "" if postgresql_programs() else "no initdb found"
+
+
+def postgresql_programs() -> Path | None:
+    """Folder of the server's programs: on PATH, or where Debian puts those of each version."""
+    found = shutil.which("initdb")
+    folders = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    return folders[-1] if folders else None
+
+
+def _java() -> str:
+    if importlib.util.find_spec("pyspark") is None:
+        return "pyspark is missing"
+    return _program("java")
+
+
 # marker -> its name in the closing line, and what is missing for it here ("" when nothing is)
 NEEDS: dict[str, tuple[str, Callable[[], str]]] = {
     "real_data": ("real data", lambda: _folder("MI_REAL_DATA")),
     "shared": ("shared reference cases", lambda: _folder("MI_SHARED")),
     "browser": ("browser", lambda: _program(*CHROMIUM)),
     "pango": ("Pango", _pango),
-    "postgresql": ("PostgreSQL", lambda: _program("postgres", "pg_ctl")),
-    "java": ("Java", lambda: _program("java")),
+    "postgresql": ("PostgreSQL", _postgresql),
+    "java": ("Java", _java),
     "checkers": ("checkers of pages", lambda: _folder("MI_NODE_MODULES")),  # axe-core and vnu-jar, see .ci/run
 }
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "msedge")
@@ -147,6 +168,32 @@ def chromium() -> Iterator[Any]:
         )
         yield opened
         opened.close()
+
+
+@pytest.fixture(scope="session")
+def warehouse() -> Iterator[str]:
+    """Address of a PostgreSQL server of the tests' own, which sorts as Danes do, on a socket in a temporary folder."""
+    require("postgresql")
+    programs = postgresql_programs()
+    assert programs
+    folder = Path(tempfile.mkdtemp(prefix="mi-pg-"))
+    as_user = ["runuser", "-u", "postgres", "--"] if os.name == "posix" and os.geteuid() == 0 else []  # it refuses root
+    if as_user:
+        shutil.chown(folder, "postgres")
+
+    def call(program: str, *arguments: str) -> None:
+        command = [*as_user, str(programs / program), "--pgdata", str(folder / "data"), *arguments]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder)
+
+    try:
+        danish = ("--encoding=UTF8", "--locale=C", "--locale-provider=icu", "--icu-locale=da")
+        call("initdb", "--auth=trust", "--username=mi", "--no-sync", *danish)
+        options = f"-k {folder} -c listen_addresses='' -c fsync=off"
+        call("pg_ctl", "--log", str(folder / "log"), "--options", options, "--wait", "start")
+        yield f"postgresql:///postgres?host={folder}&user=mi"
+        call("pg_ctl", "--mode=immediate", "--wait", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

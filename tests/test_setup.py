@@ -76,7 +76,9 @@ def group(pyproject: dict, name: str) -> list[str]:
     return lines
 
 
-@pytest.mark.parametrize(("lock", "groups", "extras"), [(REPORT, ["build"], []), (DEVELOP, ["dev"], ["pdf", "dask"])])
+@pytest.mark.parametrize(
+    ("lock", "groups", "extras"), [(REPORT, ["build"], []), (DEVELOP, ["dev"], ["pdf", "dask", "postgresql", "spark"])]
+)
 def test_locks_cover_pyproject(project: Path, pyproject: dict, lock: str, groups: list[str], extras: list[str]) -> None:
     asked = pyproject["project"]["dependencies"] + [line for name in groups for line in group(pyproject, name)]
     asked += [line for name in extras for line in pyproject["project"]["optional-dependencies"][name]]

@@ -4,7 +4,7 @@ The steps stand in ``sql/`` in their order; this module makes the tables they st
 today's structure), the quantiles, and each measure's expression from the catalogue.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -19,6 +19,7 @@ from mi_analysis.measures.catalogue import COMPONENTS, LAST_THREE, WINDOWS, Comp
 from mi_analysis.measures.quantiles import add_quantiles
 from mi_analysis.measures.structure import GRAINS, add_periods, add_structure, first_day, number
 from mi_analysis.model import database
+from mi_analysis.model.engines import DuckDB, Engine, engine_of
 from mi_analysis.parameters import Institution
 
 DOMAINS = ("hours", "absence", "staff", "ledger", "cases", "planned", "goals")
@@ -134,8 +135,9 @@ def cases_by_age(folder: Path, institution: Institution, end: date) -> "pd.DataF
 
     parts = []
     with database.open_model(folder) as con:
-        log_start = add_periods(con, institution, end)
-        add_structure(con, institution)
+        engine = DuckDB(con)
+        log_start = add_periods(engine, institution, end)
+        add_structure(engine, institution)
         last = number(end)
         for span, month in (("now", last), ("before", last - 12)):
             first = max(month - 11, log_start) if span == "now" else month - 11
@@ -161,8 +163,15 @@ def build(con: duckdb.DuckDBPyConnection, institution: Institution, folder: Path
     as_of
         Last day the figures stand at; its month is the last one reported.
     """
-    log_start = add_periods(con, institution, as_of)
-    add_structure(con, institution)
+    with engine_of(institution, con, folder) as engine:
+        add_measures(engine, institution, as_of)
+        store(engine, folder / "measures", own.catalogue_of(institution), own.components_of(institution))
+
+
+def add_measures(engine: Engine, institution: Institution, as_of: date) -> None:
+    """Make the tables base, guards, goal_rows and covered in the engine."""
+    log_start = add_periods(engine, institution, as_of)
+    add_structure(engine, institution)
     months = {"last": number(as_of), "first": log_start, "log_start": log_start}
     components, own_columns = own.components_of(institution), own.cells_columns(institution)
     domains = (*DOMAINS, *(name for name in components if name not in COMPONENTS))
@@ -170,28 +179,28 @@ def build(con: duckdb.DuckDBPyConnection, institution: Institution, folder: Path
         f"least(coalesce(sum(case when d.domain = '{domain}' then m.months end), 0), w.last_month - w.first_month + 1) as delivered_{domain}"
         for domain in domains
     )
-    run(con, "own_facts", facts=own.facts_query(institution))
-    run(con, "0_periods", log_start=log_start, covered=covered)
-    run(con, "1_cases", as_of=as_of, **months)
-    run(con, "2_cells")
+    run(engine, "own_facts", facts=own.facts_query(institution))
+    run(engine, "0_periods", log_start=log_start, covered=covered)
+    run(engine, "1_cases", as_of=as_of, **months)
+    run(engine, "2_cells")
     if own_columns:
         listed = ", ".join(f"{sql} as {name}" for name, sql in own_columns.items())
-        run(con, "own_cells", columns=listed)
-    roll_up(con, CELLS | ({"own": tuple(own_columns)} if own_columns else {}), kinds=own.kinds(institution))
+        run(engine, "own_cells", columns=listed)
+    roll_up(engine, CELLS | ({"own": tuple(own_columns)} if own_columns else {}), kinds=own.kinds(institution))
     roll_up(
-        con,
+        engine,
         {"hour": ("registered_hours",), "ledger": ("actual_pay", "direct_cost", "indirect_cost", "overhead_cost")},
         reach="places",
     )
-    add_quantiles(con, institution, log_start)
+    add_quantiles(engine, institution, log_start)
     for used in ("case_log", "placed", *(f"{name}_cells" for name in CELLS)):
-        con.execute(f"drop table {used}")
-    add_staff(con)
-    run(con, "4_budget", fiscal_start=institution.fiscal_year_start - 1)
-    run(con, "5_cost")
-    run(con, "6_goals")
+        engine.run(f"drop table {used}")
+    add_staff(engine)
+    run(engine, "4_budget", fiscal_start=institution.fiscal_year_start - 1)
+    run(engine, "5_cost")
+    run(engine, "6_goals")
     run(
-        con, "8_base", gross_month=calendar.GROSS_YEAR / 12, coverage_limit=institution.limits.coverage_refuse,
+        engine, "8_base", gross_month=calendar.GROSS_YEAR / 12, coverage_limit=institution.limits.coverage_refuse,
         fewest=institution.limits.fewest_closed, staff=", ".join([*(f"s.{c}" for c in STAFF), *(f"s.{c}_gap" for c in STAFF)]),
         zero_filled=", ".join(
             f"case when g.delivered_{COMPONENTS.get(column, COMPONENTS['closed']).domain} > 0 then coalesce(c.{column}, 0) end as {column}"
@@ -201,13 +210,12 @@ def build(con: duckdb.DuckDBPyConnection, institution: Institution, folder: Path
             f", coalesce(c.{name}, 0) > 0 as {name}" if name.endswith("__unpaired") else f", c.{name}, c.{name}__months" for name in own_columns
         ),
     )  # fmt: skip
-    run(con, "7_guards", fewest=institution.privacy.persons_internal)
-    store(con, folder / "measures", own.catalogue_of(institution), components)
+    run(engine, "7_guards", fewest=institution.privacy.persons_internal)
 
 
-def run(con: duckdb.DuckDBPyConnection, step: str, **values: object) -> None:
+def run(engine: Engine, step: str, **values: object) -> None:
     """Run a file of ``sql/`` with its ``{names}`` filled in."""
-    con.execute(read_sql(step).format(**values))
+    engine.run(read_sql(step).format(**values))
 
 
 @cache
@@ -217,15 +225,15 @@ def read_sql(step: str) -> str:
 
 
 def roll_up(
-    con: duckdb.DuckDBPyConnection, cells: dict[str, tuple[str, ...]], reach: str = "reach", kinds: Mapping[str, str] = OPEN_KINDS
+    engine: Engine, cells: dict[str, tuple[str, ...]], reach: str = "reach", kinds: Mapping[str, str] = OPEN_KINDS
 ) -> None:  # fmt: skip
     """Make cell_windows (or own_windows: units without those below them) from tables of cells and their columns."""
     kinds = OPEN_KINDS | dict(kinds)
     columns = [column for found in cells.values() for column in found]
     run(
-        con, "roll_up", reach=reach, windows="cell_windows" if reach == "reach" else "own_windows",
+        engine, "roll_up", reach=reach, windows="cell_windows" if reach == "reach" else "own_windows",
         cells=" union all ".join(
-            f"select unit, activity, grain, period_start, {', '.join(c if c in found else f'null as {c}' for c in columns)} from {table}_cells"
+            f"select unit, activity, grain, period_start, {', '.join(c if c in found else f'cast(null as double) as {c}' for c in columns)} from {table}_cells"
             for table, found in cells.items()
         ),
         shared=", ".join(f"sum(c.{column} * r.share) as {column}" for column in columns),
@@ -235,9 +243,9 @@ def roll_up(
     )  # fmt: skip
 
 
-def add_staff(con: duckdb.DuckDBPyConnection) -> None:
+def add_staff(engine: Engine) -> None:
     """Make staff_windows: staff figures per unit of today and window, each with the gap in its reporters."""
-    run(con, "3_staff")
+    run(engine, "3_staff")
     aggregates = {
         **{c: f"sum(u.{c} * u.months) / sum(case when u.{c} is not null then u.months end)" for c in LEVELS},
         **{c: f"max(case when s.first then u.{c} end)" for c in AT_START},
@@ -249,7 +257,7 @@ def add_staff(con: duckdb.DuckDBPyConnection) -> None:
         for c in STAFF
     }
     run(
-        con, "staff_windows",
+        engine, "staff_windows",
         firsts=", ".join(f"min(case when {SAME_REPORTERS.get(c, c)} is not null or withheld then m.first_month end) as {c}_first" for c in STAFF),
         placed=", ".join(
             f"sum(f.{c} * r.share) as {c}, count(f.{c}) as {c}_known, "
@@ -315,46 +323,58 @@ def reason(measure: Measure, finest: dict[str, int], components: Mapping[str, Co
         if found
     ]
     listed = " ".join(f"when {condition} then {TOLD.index(told) if told else 'null'}" for condition, told in cases)
-    return f"cast(case {listed} end as utinyint)"
+    return f"case {listed} end"
 
 
-def finest_grains(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+def finest_grains(engine: Engine) -> dict[str, int]:
     """Shortest period, in months, that each domain and each staff figure is delivered for."""
     lengths = "case grain when 'month' then 1 when 'quarter' then 3 else 12 end"
-    domains = con.execute(f"select domain, min({lengths}) from delivered group by domain").fetchall()
-    budget = con.execute(
-        f"select min({lengths}) from budget where lower(coalesce(version, '')) not like 'forecast%'"
-    ).fetchone()[0]  # type: ignore[index]
+    domains = engine.rows(f"select domain, min({lengths}) from delivered group by domain")
+    budget = engine.rows(f"select min({lengths}) from budget where lower(coalesce(version, '')) not like 'forecast%'")[
+        0
+    ][0]
     columns = ", ".join(f"min(case when {name} is not null then {lengths} end)" for name in STAFF)
-    staff = zip(STAFF, con.execute(f"select {columns} from staff_facts").fetchone() or (), strict=True)
+    staff = zip(STAFF, engine.rows(f"select {columns} from staff_facts")[0], strict=True)
     return dict(domains) | {name: length for name, length in staff if length} | ({"budget": budget} if budget else {})
 
 
 def store(
-    con: duckdb.DuckDBPyConnection, folder: Path, catalogue: Mapping[str, Measure], components: Mapping[str, Component]
+    engine: Engine, folder: Path, catalogue: Mapping[str, Measure], components: Mapping[str, Component]
 ) -> None:  # fmt: skip
     """Write the frames as parquet."""
-    finest = finest_grains(con)
+    finest = finest_grains(engine)
     measures = catalogue.values()
-    values = ", ".join(f"cast({value(measure)} as double) as {measure.name}" for measure in measures)
-    told = ", ".join(f"{reason(measure, finest, components)} as {measure.name}" for measure in measures)
-    names = ", ".join(measure.name for measure in measures)
-    states = f"select * from (select {KEYS}, {told} from base) unpivot (told for measure in ({names}))"
+    values = ", ".join(f"{value(measure)} as {measure.name}" for measure in measures)
+    told = ", ".join(f"{reason(measure, finest, components)} as {measure.name}__told" for measure in measures)
+    delivered = tuple(f"delivered_{domain}" for domain in (*DOMAINS, "budget"))
+    engine.run(
+        f"create or replace temp view measured as select {KEYS}, {values}, {told} from base;"
+        "create or replace temp view coverage as "
+        f"select g.unit, g.period_start, g.grain, g.span, expected, {', '.join(delivered)}, e.unit is not null as estimated "
+        "from grid g left join ("
+        "select distinct r.above as unit, w.slot from reach r join units u on u.unit = r.unit "
+        "join windows w on coalesce(u.valid_to, date '9999-12-31') >= w.first_day "
+        "where r.share < 0.999999 and r.share > 0"
+        ") e using (unit, slot) where activity = '*'"
+    )
+    engine.give("measured", "guards", "goal_rows", "coverage")
+    names = [measure.name for measure in measures]
+    states = ", ".join(f"cast({name}__told as utinyint) as {name}" for name in names)
     words = ", ".join(
         f"({place}, '{told[0]}', '{told[1]}')" for place, told in enumerate(text.split(":") for text in TOLD)
     )
-    delivered = ", ".join(f"delivered_{domain}" for domain in (*DOMAINS, "budget"))
-    estimated = (
-        "select distinct r.above as unit, w.slot from reach r join units u on u.unit = r.unit "
-        "join windows w on coalesce(u.valid_to, date '9999-12-31') >= make_date(cast(w.first_month // 12 as integer), cast(w.first_month % 12 + 1 as integer), 1) "
-        "where r.share < 0.999999 and r.share > 0"
-    )
+    keys = 'unit, activity, period_start, grain, "window"'
     for name, query in {
-        "values": f"select {KEYS}, {values} from base",
-        "states": f"select * exclude (told) from ({states}) join (values {words}) w (told, state, reason) using (told)",
+        "values": f"select {keys}, {doubles(names)} from measured",
+        "states": f"select * exclude (told) from (select * from (select {keys}, {states} from measured) unpivot (told for measure in ({', '.join(names)}))) "
+        f"join (values {words}) w (told, state, reason) using (told)",
         "guards": 'select * exclude (span), span as "window" from guards',
         "goals": "select * exclude (points, is_assessed, first_month, last_month) from goal_rows",
-        "coverage": f'select g.unit, g.period_start, g.grain, g.span as "window", expected, {delivered}, e.unit is not null as estimated '
-        f"from grid g left join ({estimated}) e using (unit, slot) where activity = '*'",
+        "coverage": f'select unit, period_start, grain, span as "window", expected, {doubles(delivered)}, estimated from coverage',
     }.items():
-        database.write(con, query, folder / f"{name}.parquet", ", parquet_version v2, row_group_size 20480")
+        database.write(engine.local, query, folder / f"{name}.parquet", ", parquet_version v2, row_group_size 20480")
+
+
+def doubles(columns: Iterable[str]) -> str:
+    """Columns as the frames hold numbers, whatever type an engine gave a count or a sum."""
+    return ", ".join(f"cast({column} as double) as {column}" for column in columns)

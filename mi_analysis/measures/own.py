@@ -127,9 +127,10 @@ def facts_query(institution: Institution) -> str:
             queries.append(
                 f"select '{name}' as measure, '{column}' as part, {'true' if own.denominator else 'false'} as is_ratio, "
                 f"unit, {activity} as activity, grain, period_start, sum({value}) as value "
-                f"from {part.table} where {listed} and {value} is not null group by unit, {activity}, grain, period_start"
+                f"from {part.table} where {listed} and {value} is not null "
+                f"group by unit, {f'{activity}, ' if has_activity else ''}grain, period_start"
             )
-    nothing = "select '' as measure, '' as part, false as is_ratio, '' as unit, '' as activity, 'month' as grain, null as period_start, 0.0 as value where false"
+    nothing = "select '' as measure, '' as part, false as is_ratio, '' as unit, '' as activity, 'month' as grain, cast(null as date) as period_start, 0.0 as value where false"
     return " union all ".join(queries or [nothing])
 
 

@@ -8,11 +8,11 @@ running counts. The result is the same as ``percentile_cont`` over the window's 
 
 from collections import defaultdict
 
-import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
 from mi_analysis.measures.structure import number
+from mi_analysis.model.engines import Engine
 from mi_analysis.model.schema import ALL
 from mi_analysis.parameters import Institution
 
@@ -71,25 +71,25 @@ def within(months: NDArray[np.integer], first: int, last: int) -> NDArray[np.boo
     return (months >= first) & (months <= last)
 
 
-def add_quantiles(con: duckdb.DuckDBPyConnection, institution: Institution, log_start: int) -> None:
+def add_quantiles(engine: Engine, institution: Institution, log_start: int) -> None:
     """Make quantiles: median and P90, gross and net, of every unit, activity and window.
 
     A case of a unit that was split cannot be shared: it counts where its parts are whole again.
     """
-    windows = con.execute(
+    windows = engine.local.execute(
         "select slot, first_month - ?, last_month - ? from windows", [log_start, log_start]
     ).fetchall()
     ranges, of_window = np.unique(
         np.array([row[1:] for row in windows], dtype=np.int64).reshape(-1, 2), axis=0, return_inverse=True
     )
     first, last = ranges.T
-    cases = con.execute(
-        f"select unit, activity, list(cast(closed_month - {log_start} as integer)) as month, list(cast(days as integer)) as gross, "
-        "list(cast(case when net_days >= 0 then net_days else -1 end as integer)) as net "
+    cases = engine.columns(
+        f"select unit, activity, array_agg(cast(closed_month - {log_start} as integer)) as month, array_agg(cast(days as integer)) as gross, "
+        "array_agg(cast(case when net_days >= 0 then net_days else -1 end as integer)) as net "
         f"from case_log where days >= 0 and closed_month >= {log_start} group by unit, activity"
-    ).fetchnumpy()
+    )
     above = defaultdict(list)
-    for unit, over, begins, ends in con.execute(
+    for unit, over, begins, ends in engine.local.execute(
         "select unit, above, valid_from, valid_to from reach where share > 0.999999"
     ).fetchall():
         above[unit].append((over, number(begins) + (begins.day > 1) - log_start, number(ends) - log_start))
@@ -128,4 +128,5 @@ def add_quantiles(con: duckdb.DuckDBPyConnection, institution: Institution, log_
         "slot": slots[np.concatenate([kept for *_, kept, _ in tables])] if tables else slots[:0],
         **dict(zip(names, (np.vstack([found for *_, found in tables]) if tables else np.empty((0, 4))).T, strict=True)),
     }
-    con.register("quantiles", columns)
+    engine.local.register("quantiles", columns)
+    engine.take("quantiles")

@@ -4,8 +4,8 @@
 create or replace temp table case_log as
 select
     unit, activity, reopened, in_time, kept, deadline_day, received_day,
-    closed_day - received_day as days,
-    closed_day - informed_day as net_days,
+    days_from(received_day, closed_day) as days,
+    days_from(informed_day, closed_day) as net_days,
     extract(year from received_day) * 12 + extract(month from received_day) - 1 as received_month,
     extract(year from closed_day) * 12 + extract(month from closed_day) - 1 as closed_month,
     extract(year from deadline_day) * 12 + extract(month from deadline_day) - 1 as due_month
@@ -102,7 +102,7 @@ with lasting as (
 ),
 ageing as (
     select
-        unit, activity, period_start, reopened, period_end - received_day as age,
+        unit, activity, period_start, reopened, days_from(received_day, period_end) as age,
         case when deadline_day < period_end then 1 else 0 end as overdue
     from lasting
     join open_months using (since, until)

@@ -21,7 +21,7 @@ ranked as (
         w.row_month, w.fiscal_year, v.version,
         row_number() over (
             partition by w.row_month, w.fiscal_year
-            order by case when v.version in ('GB', '') then 0 else 1 end desc, v.version desc
+            order by case when v.version in ('GB', '') then 0 else 1 end desc, bytewise(v.version) desc
         ) as place
     from wanted w
     join versions v on v.fiscal_year = w.fiscal_year and w.month between v.first_month and v.last_month
@@ -83,10 +83,10 @@ with versions as (
 newest as (
     select
         r.grain, r.period_start, v.fiscal_year, v.version,
-        row_number() over (partition by r.grain, r.period_start order by lower(v.version) desc) as place
+        row_number() over (partition by r.grain, r.period_start order by bytewise(lower(v.version)) desc) as place
     from reporting r
     join versions v on v.fiscal_year = r.fiscal_year and v.months = 12
-    where lower(v.version) <= 'forecast ' || substr(cast(r.period_end as varchar), 1, 7)
+    where bytewise(lower(v.version)) <= 'forecast ' || r.end_month
 )
 select b.unit, b.activity, n.grain, n.period_start, sum(b.amount) as forecast_own
 from newest n

@@ -54,7 +54,6 @@ with joined as (
     from grid g
     left join cell_windows c using (unit, activity, slot)
     left join output_totals w using (unit, slot)
-    left join activities a on a.activity = g.activity and a.standard_hours > 0
     left join quantiles q using (unit, activity, slot)
     left join cost_windows z using (unit, activity, slot)
     left join budget_windows b using (unit, activity, slot)
@@ -64,6 +63,7 @@ with joined as (
     left join undriven d using (unit, slot)
     left join overhead o using (slot)
     left join staff_windows m using (unit, slot)
+    left join activities a on a.activity = g.activity and a.standard_hours > 0
     left join closed_in_three t on t.unit = g.unit and t.activity = g.activity and t.slot = g.slot_of_three
     left join staff_windows s -- staff figures stand on the unit's total only
         on s.unit = g.unit and s.slot = g.slot and g.activity = '*'
