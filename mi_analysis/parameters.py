@@ -1,7 +1,4 @@
-"""The institution file: what a person writes of an institution, as frozen, checked records; `run_file` has the other.
-
-A YAML scalar stays text until the declared type casts it. All problems of a file are told at once.
-"""
+"""The institution file as frozen, checked records (`run_file` has the other); text until the declared type casts it."""
 
 import os
 import re
@@ -83,6 +80,8 @@ class Source(Record):
 
     files: list[str]  # glob patterns below the deliveries folder
     facts: list[Fact]
+    query: str = ""  # asked of a PostgreSQL warehouse at each build; the answer is kept as the file that `files` names
+    connection: str = "MI_WAREHOUSE"  # variable of the environment that says where the warehouse is, with its secret
     system: str = ""  # whose codes these are; blank: the source's name
     domain: Literal["staff", "economy", "operations", "strategy", "reference"] | None = None
     encoding: Literal["utf-8", "utf-8-sig", "cp1252", "utf-16"] | None = None  # None: strict UTF-8, else cp1252
@@ -306,8 +305,9 @@ def project_root(start: Path) -> Path:
     for folder in (start.absolute(), *start.absolute().parents, PROJECT):
         if (folder / "parameters").is_dir():
             return folder
-    right = "Go to a folder that has parameters/ in it or above it."
-    raise WrongUse(Problem(str(start), "is not in a project.", right))
+    raise WrongUse(
+        Problem(str(start), "is not in a project.", "Go to a folder that has parameters/ in it or above it.")
+    )
 
 
 def find_institution(source: str, start: Path) -> Path:

@@ -188,6 +188,8 @@ def warehouse() -> Iterator[str]:
     try:
         danish = ("--encoding=UTF8", "--locale=C", "--locale-provider=icu", "--icu-locale=da")
         call("initdb", "--auth=trust", "--username=mi", "--no-sync", *danish)
+        rules = folder / "data" / "pg_hba.conf"
+        rules.write_text("local all with_secret scram-sha-256\n" + rules.read_text("utf-8"), "utf-8")
         options = f"-k {folder} -c listen_addresses='' -c fsync=off"
         call("pg_ctl", "--log", str(folder / "log"), "--options", options, "--wait", "start")
         yield f"postgresql:///postgres?host={folder}&user=mi"

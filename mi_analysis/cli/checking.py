@@ -76,6 +76,7 @@ def contract_lines(institution: str, deliveries: Path | None, out: Path | None) 
     """Write the contracts, and say where they are."""
     from mi_analysis.model.build import list_files, read_keys
     from mi_analysis.model.deliveries import check_profiles
+    from mi_analysis.model.warehouse import fetch
     from mi_analysis.parameters import deliveries_folder, find_institution, load_institution, project_root
     from mi_analysis.workbench import contracts
 
@@ -83,7 +84,9 @@ def contract_lines(institution: str, deliveries: Path | None, out: Path | None) 
     root, given = project_root(file.parent), load_institution(file)
     folder = (out or root / "outputs") / file.parent.name / "contracts"
     check_profiles(given)
-    known, _, _ = read_keys(given, list_files(given, deliveries_folder(given, root, deliveries)))
+    lie = deliveries_folder(given, root, deliveries)
+    fetch(given, lie)
+    known, _, _ = read_keys(given, list_files(given, lie))
     made = contracts.write(given, known, folder, date.today().year)
     rows: list[tuple[str, ...]] = [("Source", "Supplier", "Due", "Columns", "Page", "Workbook to fill in")]
     for one in made:

@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from mi_analysis.model import audit as audits
-from mi_analysis.model import database, facts
+from mi_analysis.model import database, facts, warehouse
 from mi_analysis.model.audit import Audit, Received
 from mi_analysis.model.conflicts import set_aside
 from mi_analysis.model.contract import workbook_pattern
@@ -45,6 +45,9 @@ def build(institution: Institution, name: str, deliveries: Path, folder: Path, m
         Called with a connection, the new folder and the day the figures stand at before the swap.
     """
     check_profiles(institution)
+    limits = institution.memory_limit, institution.where("memory_limit") or "institution.yaml"
+    with database.limited(*limits, deliveries):
+        warehouse.fetch(institution, deliveries)
     database.recover(folder)
     files = list_files(institution, deliveries)
     known, key_findings, references = read_keys(institution, files)
@@ -61,7 +64,7 @@ def build(institution: Institution, name: str, deliveries: Path, folder: Path, m
     )
     if before and before.identity == digest(given, [(file.name, content) for _, file, content in wanted]):
         return before
-    with database.limited(institution.memory_limit, institution.where("memory_limit") or "institution.yaml", folder):
+    with database.limited(*limits, folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         new = Path(tempfile.mkdtemp(prefix=folder.name + ".new-", dir=folder.parent))
         try:
