@@ -173,7 +173,7 @@ def _add(file: Path, event: Mapping[str, Any]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
     try:
-        _lock(descriptor)
+        lock(descriptor)
         if os.lseek(descriptor, 0, os.SEEK_END):
             os.lseek(descriptor, -1, os.SEEK_END)
             if os.read(descriptor, 1) != b"\n":  # a writer that was cut off
@@ -185,7 +185,8 @@ def _add(file: Path, event: Mapping[str, Any]) -> None:
         os.close(descriptor)  # lets the lock go
 
 
-def _lock(descriptor: int) -> None:
+def lock(descriptor: int) -> None:
+    """Hold a file, waiting for who holds it; the system lets go when it is closed, or its process ends."""
     if fcntl is not None:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     else:

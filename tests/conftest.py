@@ -68,6 +68,10 @@ NEEDS: dict[str, tuple[str, Callable[[], str]]] = {
     "pango": ("Pango", _pango),
     "postgresql": ("PostgreSQL", _postgresql),
     "java": ("Java", _java),
+    "disk": (
+        "disk of its own",
+        lambda: "" if sys.platform == "linux" and os.geteuid() == 0 else "only root on Linux can make one",
+    ),
     "checkers": ("checkers of pages", lambda: _folder("MI_NODE_MODULES")),  # axe-core and vnu-jar, see .ci/run
 }
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "msedge")

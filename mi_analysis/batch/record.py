@@ -33,6 +33,7 @@ job: headline           measure -> value, and ``message``: what the index shows
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -52,6 +53,8 @@ from mi_analysis.parameters import Problem, WrongUse
 
 SCHEMA = 1
 FINISHED = ("made", "unchanged")
+REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG, errno.ELOOP)
+"""What a system says of a disk that is full, read-only, not one's own, or broken."""
 SHARE_OF_TIME = 20  # rewriting the record may take a twentieth of the time
 
 

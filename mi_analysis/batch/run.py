@@ -84,6 +84,8 @@ def run(
         raise WrongUse(Problem(plan.run_file.where("defaults", "formats"), f"PDF {lack}", pdf.INSTALL))
     with locked(outputs):
         work = outputs / ".work"
+        if work.is_symlink():
+            work.unlink()
         shutil.rmtree(work, ignore_errors=True)
         make_slice = Slices(prepared, work)
         try:
@@ -92,6 +94,9 @@ def run(
             editions = record.settle(plan, outputs, model, make_slice, only=only, retry=retry, force=force)
             prepared.asked()
             return _Run(plan, prepared, options, screen, make_slice, executor).bring(editions, outputs)
+        except OSError as error:
+            error.filename = error.filename or str(outputs)  # a write that fails does not say where
+            raise
         finally:
             shutil.rmtree(work, ignore_errors=True)
 

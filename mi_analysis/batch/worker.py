@@ -33,7 +33,7 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from mi_analysis.batch import warm_engine
-from mi_analysis.batch.record import now, package_version, write_whole
+from mi_analysis.batch.record import REFUSED, now, package_version, write_whole
 from mi_analysis.reporting import export, pdf, workbook
 from mi_analysis.reporting.wording import Words
 
@@ -259,6 +259,8 @@ def explain(error: Exception, time_limit: int) -> tuple[str, str]:
         said = f"{error.ename}: {text[0]}" if text else error.ename
         cell = f"cell {error.cell_index or 1}"  # as written: the cell with the run's values is not counted
         return f"{cell}: {said[:LONGEST_MESSAGE]}", f"{error.ename} in {cell}"
+    if isinstance(error, OSError) and error.errno in REFUSED:
+        return f"its files could not be written. The system says: {error.strerror}.", str(error.strerror)
     text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0] if text else ''}"[:LONGEST_MESSAGE], type(error).__name__
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -11,6 +12,8 @@ import click
 
 from mi_analysis.cli import asking, checking, comparing, exporting, opening, running, starting  # noqa: F401  each adds its verbs
 from mi_analysis.cli.shared import FAILED, FINE, STOPPED, WRONG_USE, cli
+
+STANDS = "What is finished stands; the same command goes on once that is mended."
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -40,8 +43,12 @@ def told(error: Exception, as_json: bool) -> int:
 
     What happens where deliveries are read may quote a person's row: there only the place and the kind of error are told.
     """
-    from mi_analysis.parameters import WrongUse, project_root
+    from mi_analysis.batch.record import REFUSED
+    from mi_analysis.parameters import Problem, WrongUse, project_root
 
+    if isinstance(error, OSError) and error.errno in REFUSED and error.filename:
+        right = f"The system says: {os.strerror(error.errno)}. {STANDS}"
+        error = WrongUse(Problem(str(error.filename), "cannot be written to.", right))
     if isinstance(error, WrongUse):
         if as_json:
             click.echo(

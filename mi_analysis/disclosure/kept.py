@@ -78,7 +78,9 @@ class Kept:
         whole = not file.exists() or not file.stat().st_size or file.read_bytes().endswith(b"\n")
         handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
-            os.write(handle, (text if whole else "\n" + text).encode())
+            left = (text if whole else "\n" + text).encode()
+            while left:  # on a disk that is nearly full only a part is written
+                left = left[os.write(handle, left) :]
             os.fsync(handle)
         finally:
             os.close(handle)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mi_analysis.model.deliveries import Account, ControlTotal, Delivery, Finding
 from mi_analysis.model.keys import Keys
+from mi_analysis.model.rows import LONGEST_TOLD
 from mi_analysis.model.schema import TABLES
 from mi_analysis.model.values import end_of
 
@@ -211,6 +212,7 @@ def gaps(
             f"where {key}_reason <> '' group by all order by 3 desc, 1"
         ).fetchall()
         for code, reason, count, amount in rows:
+            code = code and code[:LONGEST_TOLD]
             near = keys.near(key, system, code) if reason in ("unknown", "gap", "rest") else ""
             worth = round(amount or 0, 6)
             found.append(Gap(delivery.source, delivery.file, table, key, code, reason, count, worth, measure, near))

@@ -101,7 +101,9 @@ def list_files(institution: Institution, deliveries: Path) -> list[tuple[str, Pa
     found = []
     for name, source in institution.sources.items():
         patterns = {form for pattern in source.files for form in (pattern, workbook_pattern(pattern))}
-        files = {file for pattern in patterns for file in deliveries.glob(pattern) if file.is_file()}
+        files = {
+            file for pattern in patterns for file in deliveries.glob(pattern) if file.is_symlink() or file.is_file()
+        }
         found += [(name, file) for file in sorted(files)]
     return found
 
@@ -125,7 +127,9 @@ def code() -> str:
 
 
 def fingerprint(file: Path) -> str:
-    """Hash of a file's bytes; blank where it cannot be opened (reading it says why)."""
+    """Hash of a file's bytes; blank where it cannot be opened, or is a link (reading it says so)."""
+    if file.is_symlink():
+        return ""
     try:
         with file.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()

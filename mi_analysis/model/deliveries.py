@@ -151,6 +151,8 @@ def check_profiles(institution: Institution) -> None:
 def read(path: Path, name: str, source: Source) -> Delivery:
     """Read one file of the source ``name``; what is wrong with it is in the findings, never raised."""
     empty = Delivery(name, path.name, stopped=True)
+    if path.is_symlink():
+        return replace(empty, findings=(stop("link"),))
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -24,6 +24,7 @@ from mi_analysis.model.grid import TITLE_ROWS, Column, Grid, Unreadable, header_
 from mi_analysis.model.values import fold
 from mi_analysis.parameters import Source
 
+csv.field_size_limit(2**31 - 1)  # a cell as long as it likes: what is in it is judged, not its length
 SHEET_STEP = 10_000_000  # row 5 of the second sheet read is row 10,000,005
 CHUNK = 65_536
 HEAD = 1_000_000  # letters of a large text in which its header is looked for
@@ -127,10 +128,11 @@ def _read_text(content: bytes, source: Source) -> Grid:
         first = top + source.header_rows
         headers = join_headers(rows[top:first], None)
         _check_delimiter(rows[top], source.delimiter)
-    if quoted:
+    try:
+        body = _slow_body if quoted else _fast_body
+        lines, columns, ragged = body(text, source, first, len(headers))
+    except pa.ArrowInvalid:  # a line longer than a block of the fast reader
         lines, columns, ragged = _slow_body(text, source, first, len(headers))
-    else:
-        lines, columns, ragged = _fast_body(text, source, first, len(headers))
     return Grid(titles_of(rows[: max(top, 0)]), headers, top + 1, lines, dict(enumerate(columns)), ragged)
 
 

@@ -253,6 +253,9 @@ Cell = tuple[int, str, str, str]  # row, column, text, reason
 WORDS = re.compile(r"[^\W\d_][\w'.-]+(?: +[^\W\d_][\w'.-]+)+")
 """Two words or more where a value belongs: it may be a person's name, and is not told on."""
 
+LONGEST_TOLD = 200
+"""Letters of a cell that is put aside."""
+
 
 def bad_cells(parts: list[Part], data: Grid, kept: np.ndarray) -> list[Cell]:
     """Every bad cell of the rows kept so far, once; a ragged row is bad whatever its cells say."""
@@ -265,7 +268,7 @@ def bad_cells(parts: list[Part], data: Grid, kept: np.ndarray) -> list[Cell]:
         for name, parsed in part.parsed.items():
             for place in np.flatnonzero((parsed.bad > 0) & part.taken & kept).tolist():
                 row, header = int(data.rows[place]), part.headers.get(name, name)
-                text = "" if name == "person_key" else WORDS.sub("…", part.cells[name].text_at(place))
+                text = "" if name == "person_key" else WORDS.sub("…", part.cells[name].text_at(place)[:LONGEST_TOLD])
                 cells.setdefault((row, header), (row, header, text, parsed.reasons[parsed.bad[place] - 1]))
     return [cells[key] for key in sorted(cells)]
 

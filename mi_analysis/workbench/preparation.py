@@ -3,10 +3,12 @@
 What a run and a desk both need before anything can be shown.
 """
 
+import contextlib
 import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from mi_analysis import disclosure, synthetic
+from mi_analysis import disclosure, register, synthetic
 from mi_analysis.disclosure import Audience, Released
 from mi_analysis.disclosure.kept import Kept
 from mi_analysis.measures import compute
@@ -246,6 +248,14 @@ def prepare(
             synthetic.make(Path(half_made) / "deliveries")
             shutil.copytree(Path(half_made) / "deliveries", lie, dirs_exist_ok=True)
     place = folder / MODELS[institution.structure]
+    where = institution.where("memory_limit") or "institution.yaml"
+    with one_at_a_time(folder), database.limited(institution.memory_limit, where, folder):
+        return _prepared(name, institution, folder, place, lie, audience)
+
+
+def _prepared(
+    name: str, institution: Institution, folder: Path, place: Path, lie: Path, audience: Audience
+) -> Prepared:
     standing = audits.read(place / "audit.json")
     audit = model.build(
         institution, name, lie, place,
@@ -264,6 +274,16 @@ def prepare(
     return Prepared(
         name, institution, folder, audit, released, units, activities, quarantined, comments, changes, built
     )
+
+
+@contextlib.contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Let one process at a time make the model of an institution; others wait until it stands."""
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError):  # where nothing can be written, nothing is made at the same time
+            file = held.enter_context((made_below(folder) / ".lock").open("a"))
+            register.lock(file.fileno())
+        yield
 
 
 def of_activity(frame: pd.DataFrame, activity: str) -> pd.DataFrame:
@@ -298,12 +318,15 @@ def released_once(institution: Institution, place: Path, audience: Audience, ide
             compute.frames(place), audience, institution.privacy, institution.fiscal_year_start,
             institution.goals_about_staff, catalogue_of(institution), kept.parents, kept,
         )  # fmt: skip
-        with tempfile.TemporaryDirectory(dir=made_below(folder.parent)) as half_made:
-            released.save(Path(half_made) / "new")
-            (Path(half_made) / "new" / stamp.name).write_text(rests_on(), "utf-8")
-            if folder.exists():
-                folder.replace(Path(half_made) / "old")
-            (Path(half_made) / "new").replace(folder)
+        made_below(folder.parent)
+        database.recover(folder)
+        new = Path(tempfile.mkdtemp(prefix=folder.name + ".new-", dir=folder.parent))
+        try:
+            released.save(new)
+            (new / stamp.name).write_text(rests_on(), "utf-8")
+            database.swap_in(new, folder)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
     return disclosure.load(folder, audience)
 
 

@@ -1,12 +1,10 @@
-"""A run that is killed is taken up again: what was finished stays, the rest is made, nothing is half-written."""
+"""A run that is killed is taken up again; `tests/cli/test_killed_run.py` kills the whole of it, this one its records at every write."""
 
-import contextlib
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +16,7 @@ from mi_analysis.batch.record import Record
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked and killed there")
 
 RUNNER = """\
-import contextlib, os, signal, sys, time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from conftest import made_project
@@ -35,10 +31,7 @@ def written(work):
     outputs = worker._put_in_place(work, {{"html": b"page " + data, "ipynb": b"notebook " + data, "xlsx": b"book " + data}})
     return worker.Result(work.key, "made", 1, 1, 1, outputs, headline={{"deviation": -5000.0}})
 
-def started(workers):
-    return ProcessPoolExecutor(workers, mp_context=get_context("fork"), initializer=worker.start)
-
-def run_once(root, steps, real):
+def run_once(root, steps):
     root.mkdir(exist_ok=True)
     project, done = made_project(root), 0
     project.notebook("unit_report", STAMP)
@@ -49,25 +42,19 @@ def run_once(root, steps, real):
             if done == steps:
                 os.kill(os.getpid(), signal.SIGKILL)
     sys.addaudithook(step)
-    executor = started if real else lambda _: Immediate(written)
-    run.run(project.plan(TEXT), project.prepared, project.outputs, run.Options(workers=2), screen.Screen("again"), executor)
+    make = lambda _: Immediate(written)
+    run.run(project.plan(TEXT), project.prepared, project.outputs, run.Options(workers=2), screen.Screen("again"), make)
     return done
 
 if __name__ == "__main__":
     screen.Screen.say = lambda *_, **__: None
     for line in sys.stdin:
-        root, steps, real = line.split()
+        root, steps = line.split()
         if (child := os.fork()) == 0:
-            os.setsid()
-            done = run_once(Path(root), int(steps), real == "real")
+            done = run_once(Path(root), int(steps))
             os.write(1, f"ended {{done}}\\n".encode())
             os._exit(0)
-        os.write(1, f"started {{child}}\\n".encode())
         if os.waitpid(child, 0)[1]:
-            with contextlib.suppress(ProcessLookupError):  # until its workers have seen that it is gone
-                while True:
-                    os.killpg(child, 0)
-                    time.sleep(0.01)
             os.write(1, b"killed\\n")
 """
 
@@ -78,12 +65,9 @@ class Runner:
 
     process: subprocess.Popen[str]
 
-    def start(self, root: Path, steps: int = 0, real: str = "made") -> int:
-        self.process.stdin.write(f"{root} {steps} {real}\n")
+    def __call__(self, root: Path, steps: int = 0) -> str:
+        self.process.stdin.write(f"{root} {steps}\n")
         self.process.stdin.flush()
-        return int(self.process.stdout.readline().split()[1])
-
-    def end(self) -> str:
         return self.process.stdout.readline().strip()
 
 
@@ -135,54 +119,19 @@ ENDS = [("2025-01", "complete"), ("2025-02", "complete"), ("2025-03", "complete"
 )
 def test_a_run_killed_before_anything_it_writes_is_taken_up_again(moments, runner, tmp_path):
     """Each moment is one file or folder about to be opened, renamed, removed."""
-    runner.start(tmp_path / "undisturbed")
-    count = int(runner.end().removeprefix("ended "))
+    count = int(runner(tmp_path / "undisturbed").removeprefix("ended "))
     whole = everything(outputs_of(tmp_path / "undisturbed"))
     assert len(whole) == 6 * 3 + 3 + 1
 
     for moment in sorted({1 + count * n // moments for n in range(moments)}):
         outputs = outputs_of(tmp_path / str(moment))
-        runner.start(tmp_path / str(moment), moment)
-        assert runner.end() == "killed"
+        assert runner(tmp_path / str(moment), moment) == "killed"
         before = finished(outputs)
-        runner.start(tmp_path / str(moment))
 
-        assert runner.end().startswith("ended")
+        assert runner(tmp_path / str(moment)).startswith("ended")
         after = finished(outputs)
         assert {file: after[file] for file in before} == before
         assert everything(outputs) == whole
         assert states(outputs) == ENDS
         assert not list(outputs.rglob("*.new"))
         shutil.rmtree(tmp_path / str(moment))
-
-
-@pytest.mark.parametrize("moments", [5, pytest.param(20, marks=pytest.mark.long)])
-def test_a_run_killed_while_its_workers_are_at_work_is_taken_up_again(moments, runner, tmp_path):
-    """Killed again and again, each time when some more names have been seen in its folder."""
-    runner.start(tmp_path / "undisturbed", real="real")
-    assert runner.end().startswith("ended")
-    whole = everything(outputs_of(tmp_path / "undisturbed"))
-    outputs, before, ends = outputs_of(tmp_path / "killed"), {}, []
-    for moment in range(moments):
-        process, seen = runner.start(tmp_path / "killed", real="real"), set()
-        while len(seen) < 10 + 5 * (moment % 5) and runner.process.poll() is None:
-            with contextlib.suppress(FileNotFoundError):  # a folder that is gone while it is looked into
-                seen |= set(outputs.rglob("*"))
-            if states(outputs) == ENDS:
-                break
-            time.sleep(0.002)
-        os.kill(process, 9)
-        ends.append(runner.end())
-        after = finished(outputs)
-        assert {file: after[file] for file in before} == before
-        before = after
-
-    runner.start(tmp_path / "killed", real="real")
-
-    assert runner.end().startswith("ended")
-    assert ends == ["killed"] * moments
-    after = finished(outputs)
-    assert {file: after[file] for file in before} == before
-    assert everything(outputs) == whole
-    assert states(outputs) == ENDS
-    assert not list(outputs.rglob("*.new"))
