@@ -5,7 +5,7 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,11 +23,18 @@ from mi_analysis.parameters import Privacy
 
 if TYPE_CHECKING:
     from mi_analysis.measures.compute import Frames  # a slice needs no data engine
+    from mi_analysis.model.audit import Restated
 
 Audience = Literal["public", "internal", "unit_manager"]
 CELL = ["unit", "activity", "period_start", "grain", "window"]
 PLACE = ["unit", "period_start", "grain", "window"]
 LOOKED_BY = ["unit", "grain", "window"]
+MOVED = {
+    "hours": ("registered_hours",), "absence": ("sick_days", "child_sick_days", "injury_days"), "staff": ("fte",),
+    "overtime": ("overtime_hours",), "ledger": ("actual_pay",), "volumes": ("closed", "received"),
+    "cases": ("received",), "closings": ("closed",),
+}  # fmt: skip
+"""Totals of a month that may move (`model.audit.Restated`), and the measures that they would tell."""
 TOLD = ["activity", "period_start", "measure", "state", "reason"]
 
 
@@ -152,6 +159,21 @@ def released_ages(ages: pd.DataFrame, released: Released, month: pd.Timestamp, f
         hidden.loc[rows, "unit"], hidden.loc[rows, "activity"], strict=True)}  # fmt: skip
     shown = [key not in keys for key in zip(ages["unit"], ages["activity"], ages["span"], strict=True)]
     return ages[(closed >= fewest) & np.array(shown, bool)].reset_index(drop=True)
+
+
+def released_moves(moves: "Sequence[Restated]", released: Released) -> "tuple[Restated, ...]":
+    """Figures of reported months that moved, without those of cells that are hidden, or of units that no longer are."""
+    values, states = released.values, released.states
+    whole = values[(values["activity"] == ALL) & (values["grain"] == "month") & (values["window"] == "month")]
+    known = set(zip(whole["unit"], whole["period_start"], strict=True))
+    hidden = states[(states["state"] == "hidden") & (states["grain"] == "month") & (states["window"] == "month")]
+    told = set(zip(hidden["unit"], hidden["period_start"], hidden["measure"], strict=True))
+    found = []
+    for move in moves:
+        place = (move.unit, pd.Timestamp(move.period))
+        open_cell = place in known and not any((*place, measure) in told for measure in MOVED[move.table])
+        found.append(move if open_cell else replace(move, before=None, after=None, hidden=True))
+    return tuple(found)
 
 
 def load(folder: Path, audience: Audience) -> Released:

@@ -71,6 +71,7 @@ class Restated:
     before: float | None
     after: float | None
     measure: str
+    hidden: bool = False
 
 
 @dataclass(frozen=True)

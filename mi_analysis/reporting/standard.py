@@ -318,7 +318,10 @@ def numbers(frame: pd.DataFrame, texts: Mapping[str, str], counts: Sequence[str]
     for name, label in {**texts, **{name: texts.get(name, "") for name in counts}}.items():
         kind = kinds.get(name, "number" if name in counts else "text")
         columns.append(Column(name, label, kind=kind, decimals=decimals if kind == "number" else None))
+    hidden = frame.index[frame["hidden"].astype(bool)] if "hidden" in frame else ()
     nothing: Cells = {
-        (row, column.name): "not_applicable" for column in columns for row in frame.index[frame[column.name].isna()]
+        (row, column.name): "hidden" if row in hidden else "not_applicable"
+        for column in columns
+        for row in frame.index[frame[column.name].isna()]
     }
     return table(frame, columns, title, words, key=key, states=nothing)

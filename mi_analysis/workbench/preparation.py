@@ -271,6 +271,7 @@ def _prepared(
         moves = connection.execute("select unit, to_unit from unit_map where unit <> to_unit").fetchall()
     hidden = folder / "kept" / ("hidden.jsonl" if institution.structure == "today" else "hidden_as_was.jsonl")
     released = released_once(institution, place, audience, audit.identity, units_of_today(units, moves, hidden))
+    audit = replace(audit, restated=disclosure.released_moves(audit.restated, released))
     return Prepared(
         name, institution, folder, audit, released, units, activities, quarantined, comments, changes, built
     )

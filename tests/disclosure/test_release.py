@@ -597,3 +597,16 @@ def test_cases_by_age_are_released_where_enough_are_closed_and_no_production_is_
     found = disclosure.released_ages(ages, released, pd.Timestamp("2025-12-01"), 5)
 
     assert set(zip(found["unit"], found["span"], strict=True)) == shown
+
+
+def test_no_release_of_the_example_agency_shows_a_degree_that_holds_a_hidden_goal(small_agency) -> None:
+    released = small_agency.prepared.released
+    hidden = released.goals[released.goals["status"] == "hidden"]
+    of_year = released.values[(released.values["grain"] == "year") & (released.values["window"] == "month")]
+    beside = of_year.merge(
+        hidden[["unit", "period_start"]].astype({"period_start": "datetime64[ns]"}), on=["unit", "period_start"]
+    )
+
+    assert sorted(hidden["unit"]) == ["2140", "2250", "2910"]
+    assert (beside["activity"] == "*").sum() == 3
+    assert beside.loc[beside["activity"].isin(["*", "~"]), "goal_degree"].isna().all()

@@ -1,5 +1,6 @@
 """Measures that an institution names itself: counted, divided, guarded and refused like those of the catalogue."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -140,3 +141,43 @@ def test_an_own_measure_that_names_nothing_is_told_with_line_and_nearest_name(tm
         f"{file} line 18: closed is a ratio without a denominator. A ratio has both parts, the others a numerator only.",
         f'{file} line 3: "wihtin_pct" is no measure. Nearest: within_pct.',
     ]
+
+
+EXPRESSIONS = (
+    "visits + within",
+    "visits) from volumes; drop table volumes; --",
+    "__import__('os').getcwd()",
+    "{0.__class__}",
+)
+
+
+@pytest.mark.parametrize("text", EXPRESSIONS)
+def test_an_expression_where_a_name_belongs_is_told_as_no_name_and_never_run(tmp_path: Path, text: str) -> None:
+    folder = tmp_path / "parameters" / "hospital"
+    folder.mkdir(parents=True)
+    written = json.dumps(text)
+    right = WRONG.replace("wihtin_pct", "within_pct").replace("wihtin", "within").replace("activty", "activity")
+    right = "\n".join(
+        line for line in right.splitlines() if not line.startswith(("  per_fte", "  closed", "  visits: {"))
+    )
+    (folder / "institution.yaml").write_text(right, encoding="utf-8")
+    with pytest.raises(WrongUse, match='"visits" is no measure'):
+        check_measures(load_institution(folder))
+    right = right.replace("[visits, within_pct]", "[within_pct]")
+    (folder / "institution.yaml").write_text(right, encoding="utf-8")
+    check_measures(load_institution(folder))
+
+    told = {}
+    for old, new in (
+        ("numerator: {name: within}", f"numerator: {{name: {written}}}"),
+        ("[within_pct]", f"[{written}]"),
+        ("  within_pct:", f"  {written}:"),
+    ):
+        (folder / "institution.yaml").write_text(right.replace(old, new), encoding="utf-8")
+        with pytest.raises(WrongUse) as error:
+            check_measures(load_institution(folder))
+        told[old] = str(error.value)
+
+    assert f'numerator of within_pct: no delivery gives the count "{text}".' in told["numerator: {name: within}"]
+    assert f'"{text}" is no measure.' in told["[within_pct]"]
+    assert f'"{text}" is no name of a measure.' in told["  within_pct:"]

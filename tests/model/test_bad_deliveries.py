@@ -2,6 +2,7 @@
 
 import gzip
 import random
+import re
 import shutil
 import zipfile
 from datetime import date
@@ -591,3 +592,34 @@ def test_kroner_for_thousands_and_thousands_for_kroner() -> None:
          "If it is now in thousands of kroner, correct unit_scale in the source profile."),
         None,
     ]  # fmt: skip
+
+
+LAUGHS = (
+    '<!DOCTYPE l [<!ENTITY l0 "ha">' + "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10)) + "]>"
+)
+
+
+@pytest.mark.parametrize("part", ["xl/workbook.xml", "xl/worksheets/sheet1.xml"])
+def test_entities_that_would_fill_the_memory_are_not_expanded(tmp_path: Path, samples: Path, part: str) -> None:
+    """A thousand million times "ha" in 1 kB of a workbook's own text, and an entity that would be another file."""
+    secret = tmp_path / "secret.txt"
+    secret.write_text("31337")
+    laughs = LAUGHS.replace("]>", f'<!ENTITY file SYSTEM "{secret.as_uri()}">]>')
+    with zipfile.ZipFile(samples / "budget_periodiseret_2025.xlsx") as whole:
+        texts = {name: whole.read(name) for name in whole.namelist()}
+    text = re.sub(r"^<\?xml.*?\?>", "", texts[part].decode()).replace("</t>", "&l9;&file;</t>")
+    texts[part] = f"{laughs}{text}".replace('name="Budget"', 'name="Budget&l9;&file;"').encode()
+    assert texts[part].count(b"&l9;&file;") > 0
+    file = tmp_path / "budget.xlsx"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as book:
+        for name, text in texts.items():
+            book.writestr(name, text)
+    resource = pytest.importorskip("resource")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    delivery = of(file.read_bytes(), tmp_path, name="budget.xlsx")
+
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+    assert "31337" not in repr(delivery)
+    assert "haha" not in repr(delivery)
+    assert left_out(delivery)
