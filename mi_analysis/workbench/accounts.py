@@ -195,7 +195,10 @@ class Accounts(Figures):
         return frame.assign(reason=[in_words(reason, words) for reason in frame["reason"]])
 
     def gaps(self, language: str = "da") -> pd.DataFrame:
-        """Source codes without unit or activity, per source, largest first: rows and value they carry."""
+        """Source codes without unit or activity, per source, largest first: rows and value they carry.
+
+        Of absence and staff only the rows: nobody can say how many persons stand behind a code that no unit has.
+        """
         words, labels = self.words(language), self.source_labels(language)
         frame = pd.DataFrame([vars(gap) for item in self.audit.received for gap in item.gaps])
         if not len(frame):
@@ -204,6 +207,8 @@ class Accounts(Figures):
         frame = frame.groupby(keys, as_index=False, sort=False).agg(
             rows=("rows", "sum"), value=("value", "sum"), near=("near", "max")
         )
+        frame["hidden"] = frame["table"].isin(["absence", "staff"])
+        frame["value"] = frame["value"].mask(frame["hidden"])
         return frame.sort_values("rows", ascending=False, ignore_index=True).assign(
             source=lambda rows: [labels.get(source, source) for source in rows["source"]],
             key=lambda rows: [words.text(f"dim.{key}") for key in rows["key"]],

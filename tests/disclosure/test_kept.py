@@ -1,6 +1,7 @@
 """A later report does not unveil what an earlier one hid."""
 
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -24,7 +25,7 @@ def frames(persons: dict[str, int]) -> Frames:
         {"unit": unit, "activity": "*", **place, "sick_days": 1.0 * n, "fte": 1.0 * n} for unit, n in every.items()
     ]
     guards = [
-        dict.fromkeys(GUARD_COLUMNS) | {"unit": unit, **place, "persons": n, "withheld": False}
+        dict.fromkeys(GUARD_COLUMNS) | {"unit": unit, **place, "persons": n, "fte": 1.0 * n, "withheld": False}
         for unit, n in every.items()
     ]
     empty = pd.DataFrame(columns=["unit", "activity", "period_start", "grain", "window", "measure", "state", "reason"])
@@ -76,11 +77,28 @@ def test_lines_are_only_added_also_after_one_that_was_cut_short(kept):
     assert {json.loads(line)["unit"] for line in kept.file.read_text("utf-8").splitlines()[-3:]} <= {"A", "B", "C", "S"}
 
 
-def test_the_public_is_not_shown_what_the_institution_was_not(kept):
-    inside = hidden({"A": 4, "B": 20, "C": 30}, kept)
+def test_every_line_is_written_whole_where_the_disk_takes_a_part_at_a_time(kept, tmp_path, monkeypatch):
+    hidden({"A": 4, "B": 20, "C": 30}, kept)
+    by_parts, write = Kept(tmp_path / "by_parts.jsonl", PARENTS, {}), os.write
 
-    assert inside <= hidden({"A": 12, "B": 20, "C": 30}, kept, audience="public")
-    assert hidden({"A": 12, "B": 20, "C": 30}, Kept(kept.file.with_name("other.jsonl"), PARENTS, {})) == set()
+    monkeypatch.setattr(os, "write", lambda handle, content: write(handle, content[:40]))
+    hidden({"A": 4, "B": 20, "C": 30}, by_parts)
+
+    assert by_parts.file.read_bytes() == kept.file.read_bytes()
+
+
+def test_the_public_is_not_shown_what_the_institution_was_not(kept):
+    persons = {"A": 12, "B": 20, "C": 30}
+    inside = hidden(persons, kept, Privacy(persons_internal=15))
+
+    assert "A" in inside
+    assert hidden(persons, None, audience="public") == set()
+    assert hidden(persons, kept, audience="public") == inside
+
+
+def test_what_is_hidden_from_the_public_may_be_shown_inside(kept):
+    assert "A" in hidden({"A": 7, "B": 20, "C": 30}, kept, audience="public")
+    assert hidden({"A": 7, "B": 20, "C": 30}, kept) == set()
 
 
 def test_a_merged_unit_does_not_give_away_the_one_that_was_hidden(kept):

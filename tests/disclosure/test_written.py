@@ -7,7 +7,7 @@ in `test_complementary.py`.
 """
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,8 @@ import pytest
 
 from mi_analysis import disclosure
 from mi_analysis.cli import main
-from mi_analysis.model.audit import Restated
+from mi_analysis.model.audit import Gap, Restated
+from mi_analysis.reporting import standard
 from mi_analysis.workbench import exporting, prepare
 
 AUDIENCES = ("public", "internal", "unit_manager")
@@ -131,3 +132,18 @@ def test_a_figure_that_moved_is_not_told_where_it_is_hidden(small_agency):
     assert [(move.before, move.after, move.hidden) for move in told] == [
         (None, None, True), (None, None, True), (10_000.0, 12_000.0, False), (None, None, True), (10.0, 17.4, False),
     ]  # fmt: skip
+
+
+def test_what_a_code_without_unit_carries_is_told_in_rows_alone_where_it_is_absence(small_agency):
+    prepared = small_agency.prepared
+    gaps = [Gap("time", "a.csv", table, "unit", "9999", "unknown", 2, 14.8, "hours") for table in ("absence", "hours")]
+    item = replace(prepared.audit.received[0], gaps=tuple(gaps))
+    desk = replace(prepared, audit=replace(prepared.audit, received=(item,))).whole("2025-12-01")
+
+    told = desk.gaps("en")
+    drawn = standard.numbers(told, {"code": ""}, ("rows", "value"), "Codes", desk.words("en"), key="gaps")
+
+    assert told[["table", "rows", "value", "hidden"]].to_numpy().tolist()[1] == ["hours", 2, 14.8, False]
+    assert told.loc[0, ["table", "rows", "hidden"]].tolist() == ["absence", 2, True]
+    assert pd.isna(told.loc[0, "value"])
+    assert drawn.states == ({"row": 0, "column": "value", "state": "hidden"},)
