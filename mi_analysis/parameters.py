@@ -81,6 +81,7 @@ class Source(Record):
     files: list[str]  # glob patterns below the deliveries folder
     facts: list[Fact]
     query: str = ""  # asked of a PostgreSQL warehouse at each build; the answer is kept as the file that `files` names
+    in_place: str = ""  # a table or view of the warehouse in the model's columns and codes: measured where it lies
     connection: str = "MI_WAREHOUSE"  # variable of the environment that says where the warehouse is, with its secret
     system: str = ""  # whose codes these are; blank: the source's name
     domain: Literal["staff", "economy", "operations", "strategy", "reference"] | None = None
@@ -333,9 +334,8 @@ def deliveries_folder(institution: Institution, root: Path, chosen: Path | None 
     if named:
         place, right = Path(named), "--deliveries and MI_DELIVERIES name a folder."
     elif says.variable:
-        base = os.environ.get(says.variable, "")
         right = f"{says.fetch} Set {says.variable} to the folder that has {says.folder} in it.".strip()
-        if not base:
+        if not (base := os.environ.get(says.variable, "")):
             raise WrongUse(Problem(institution.where("deliveries"), "the deliveries are not here.", right))
         place = Path(base) / says.folder
     else:

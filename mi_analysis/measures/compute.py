@@ -19,7 +19,7 @@ from mi_analysis.measures.catalogue import COMPONENTS, LAST_THREE, WINDOWS, Comp
 from mi_analysis.measures.quantiles import add_quantiles
 from mi_analysis.measures.structure import GRAINS, add_periods, add_structure, first_day, number
 from mi_analysis.model import database
-from mi_analysis.model.engines import DuckDB, Engine, engine_of
+from mi_analysis.model.engines import Engine, engine_of
 from mi_analysis.parameters import Institution
 
 DOMAINS = ("hours", "absence", "staff", "ledger", "cases", "planned", "goals")
@@ -134,8 +134,7 @@ def cases_by_age(folder: Path, institution: Institution, end: date) -> "pd.DataF
     import pandas as pd
 
     parts = []
-    with database.open_model(folder) as con:
-        engine = DuckDB(con)
+    with database.open_model(folder) as con, engine_of(institution, con, folder, moved=False) as engine:
         log_start = add_periods(engine, institution, end)
         add_structure(engine, institution)
         last = number(end)
@@ -146,7 +145,8 @@ def cases_by_age(folder: Path, institution: Institution, end: date) -> "pd.DataF
                     "first": first_day(first),
                     "last": end if span == "now" else calendar.month_end(first_day(month)),
                 }
-                found = con.sql(read_sql("cases_by_age").format(**ends)).to_arrow_table().to_pandas()
+                found = engine.table(read_sql("cases_by_age").format(**ends)).to_pandas()
+                found = found.sort_values(["unit", "activity", "day"])  # by bytes, whatever an engine's language
                 parts.append(found.rename(columns={"still_open": "open"}).assign(span=span))
     columns = [*AGES, "day", "entered", "closed", "open"]
     found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)

@@ -20,6 +20,7 @@ from mi_analysis.model.conflicts import set_aside
 from mi_analysis.model.contract import workbook_pattern
 from mi_analysis.model.deliveries import Finding, check_profiles, read
 from mi_analysis.model.history import changes
+from mi_analysis.model.in_place import Standing, look
 from mi_analysis.model.keys import END, Activity, Keys, keys
 from mi_analysis.model.schema import REFERENCE_TABLES, STORED, stored_types
 from mi_analysis.model.values import end_of
@@ -51,6 +52,9 @@ def build(institution: Institution, name: str, deliveries: Path, folder: Path, m
     database.recover(folder)
     files = list_files(institution, deliveries)
     known, key_findings, references = read_keys(institution, files)
+    with database.limited(*limits, folder):
+        staying = look(institution, known)
+    references += [table.received for table in staying.values()]
     before = audits.read(folder / "audit.json")
     wanted = [
         (source, file, fingerprint(file)) for source, file in files if not is_reference(institution.sources[source])
@@ -84,7 +88,7 @@ def build(institution: Institution, name: str, deliveries: Path, folder: Path, m
                 given, [(item.file, item.fingerprint) for item in received[len(references) :]]
             )  # as it was read
             received = set_aside(institution, received, new / "parts")
-            audit = assemble(institution, name, known, received, key_findings, identity, new, folder, before)
+            audit = assemble(institution, name, known, received, key_findings, identity, new, folder, before, staying)
             if measure:
                 connection = database.open_model(new)
                 measure(connection, new, month_end(audit.periods[-1]) if audit.periods else date.min)
@@ -201,7 +205,7 @@ def read_part(
 
 def assemble(
     institution: Institution, name: str, known: Keys, received: list[Received], key_findings: list[Finding],
-    identity: str, new: Path, folder: Path, before: Audit | None,
+    identity: str, new: Path, folder: Path, before: Audit | None, staying: dict[str, Standing],
 ) -> Audit:  # fmt: skip
     """Put the parts together as the tables of the model, and say what changed since the last build."""
     connection = database.connect()
@@ -228,8 +232,11 @@ def assemble(
                 published_twice = [*twice_published(connection, institution)]
             database.write(connection, query, new / f"{table}.parquet")
         database.add_parquet(connection, table, [new / f"{table}.parquet"])
+        if table in staying:  # of its rows, where and when they are is enough here
+            connection.execute(f"drop view {table}")
+            database.add_arrow(connection, table, staying[table].held)
     findings = [*key_findings, *published_twice]
-    if counts["cases"] > count(connection, "cases"):
+    if "cases" not in staying and counts["cases"] > count(connection, "cases"):
         findings.append(Finding("cases.replaced", "note", {"rows": counts["cases"] - count(connection, "cases")}))
     yielded = sum(int(str(found.values["rows"])) for found in published_twice)
     if beside := counts["volumes"] - count(connection, "volumes") - yielded:
@@ -237,7 +244,8 @@ def assemble(
     for table, rows in key_tables(known, institution.structure).items():
         database.add_arrow(connection, table, rows)
         database.write(connection, f"select * from {table}", new / f"{table}.parquet")
-    moved = audits.restated(connection, folder, REPORTED, before.periods[-1]) if before and before.periods else ()
+    compared = tuple(table for table in REPORTED if table not in staying)
+    moved = audits.restated(connection, folder, compared, before.periods[-1]) if before and before.periods else ()
     delivered = {item.source for item in received}
     stated = [day for item in used if (day := item.as_of or item.extracted_at)]
     periods = reported_periods(connection)

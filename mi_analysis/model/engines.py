@@ -73,14 +73,18 @@ class Engine:
         for statement in statements(script, self.words):
             self.execute(statement)
 
+    def table(self, query: str) -> pa.Table:
+        """Rows of a query."""
+        return self.arrow(*statements(query, self.words))
+
     def rows(self, query: str) -> list[tuple]:
         """Rows of a query, few."""
-        table = self.arrow(*statements(query, self.words))
+        table = self.table(query)
         return [*zip(*(column.to_pylist() for column in table.columns), strict=True)]
 
     def columns(self, query: str) -> dict[str, np.ndarray]:
         """Columns of a query, by name; a list in a cell is an array."""
-        table = self.arrow(*statements(query, self.words))
+        table = self.table(query)
         return {name: table[name].to_numpy() for name in table.column_names}
 
 
@@ -93,13 +97,17 @@ def statements(script: str, words: Words) -> list[str]:
 
 
 @contextmanager
-def engine_of(institution: Institution, local: duckdb.DuckDBPyConnection, model: Path) -> Iterator[Engine]:
+def engine_of(
+    institution: Institution, local: duckdb.DuckDBPyConnection, model: Path, moved: bool = True
+) -> Iterator[Engine]:
     """The engine that an institution names, with the tables of ``local`` that the measures read.
 
     Parameters
     ----------
     model
         Folder with the model's tables as parquet, which Spark reads itself.
+    moved
+        Whether it is worth moving facts to the engine; if not, it is DuckDB unless some lie in the engine.
 
     Raises
     ------
@@ -107,14 +115,18 @@ def engine_of(institution: Institution, local: duckdb.DuckDBPyConnection, model:
         The engine is not installed, not reached, or lost on the way.
     """
     where = institution.where("engine") or "institution.yaml"
-    if institution.engine == "postgresql":
-        from mi_analysis.model import warehouse  # brings a driver that other engines do without
+    in_place = {source.facts[0].table: source.in_place for source in institution.sources.values() if source.in_place}
+    if institution.engine == "postgresql" and (moved or in_place):
+        from mi_analysis.model import warehouse
+        from mi_analysis.model.in_place import placed
 
         with warehouse.connected(warehouse.VARIABLE, where) as connection:
             engine = warehouse.PostgreSQL(local, connection)
-            engine.take(*USED)
+            engine.take(*(name for name in USED if name not in in_place))
+            for table, relation in in_place.items():
+                engine.execute(f"create temp view {table} as {placed(connection, table, relation)}")
             yield engine
-    elif institution.engine == "spark":
+    elif institution.engine == "spark" and moved:
         with spark_session(where, local) as session:
             spark = Spark(local, session)
             spark.read(model, *FACTS)
@@ -131,6 +143,9 @@ class DuckDB(Engine):
 
     def execute(self, statement: str) -> None:  # noqa: D102
         self.local.execute(statement)
+
+    def arrow(self, query: str) -> pa.Table:  # noqa: D102
+        return self.local.sql(query).to_arrow_table()
 
     def rows(self, query: str) -> list[tuple]:  # noqa: D102
         return self.local.execute(*statements(query, self.words)).fetchall()

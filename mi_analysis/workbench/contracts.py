@@ -60,6 +60,8 @@ def write(institution: Institution, known: Keys, folder: Path, year: int) -> lis
     folder.mkdir(parents=True, exist_ok=True)
     made = []
     for name, source in institution.sources.items():
+        if source.in_place:
+            continue
         codes, columns = codes_of(known, source.system or name), owed(source)
         file = template_name(source, words)
         text = contract_page(name, source, columns, codes, institution.name.said(institution.language), words)

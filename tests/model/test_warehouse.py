@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
+import pandas as pd
 import pytest
 
 from mi_analysis.measures import compute
@@ -233,3 +234,101 @@ def test_what_the_address_leaves_open_is_said_for_it():
         "postgresql://h/d?connect_timeout=3&" + asked.removeprefix("connect_timeout=10&")
     )
     assert warehouses.with_line("host=h") == "host=h " + asked.replace("&", " ")
+
+
+CASES = {"log": {"files": [], "in_place": "stock.log", "facts": [{"table": "cases", "columns": {}}]}}
+LOG = [
+    ("1", "C1", "A", "2025-01-02 09:00", "2025-01-12 10:00"), ("2", "C1", "A", "2025-01-20 09:00", "2025-03-01 10:00"),
+    ("3", "C1", "Ukendt", "2025-01-31 09:00", "2025-02-01 10:00"), ("4", "C2", "B", "2025-02-01 09:00", None),
+    ("5", "C3", "B", "2025-02-02 09:00", "2025-02-03 10:00"), ("6", "C2", None, "2025-03-05 00:00", "2025-03-20 00:00"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def log(sql) -> Callable[..., list]:
+    listed = ", ".join(str(tuple("" if cell is None else cell for cell in row)) for row in LOG).replace("''", "null")
+    sql(
+        "create table stock.log (\"case\" text, unit text, activity text, received timestamp, closed timestamp, kept boolean)",
+        f'insert into stock.log ("case", unit, activity, received, closed) values {listed}',
+        "grant select on stock.log to with_secret",
+    )  # fmt: skip
+    return sql
+
+
+def test_cases_that_stay_in_the_warehouse_are_measured_as_delivered_ones_are(log, office):
+    counts = {"counts": {"files": ["counts_*.csv"], "facts": [{"table": "volumes", "columns": {"unit": "Unit", "activity": "Task", "period": "Month", "name": "What", "value": "Count"}}]}}  # fmt: skip
+    there = office(sources=CASES | counts)
+    there.deliver("counts_1", "C1;A;2025-01;closed;900", "C2;A;2025-01;closed;7")
+    stays = measuring(there)()
+    assert there.table("cases", "unit") == []
+    found, ages = frames_of(there)
+    audit = stays.received[0]
+    assert (audit.source, audit.file, audit.account.read, audit.account.used) == ("log", "stock.log", 6, 6)
+    told = [(gap.key, gap.code, gap.reason, gap.rows, gap.near) for gap in audit.gaps]
+    assert told == [
+        ("activity", "", "blank", 1, ""),
+        ("activity", "Ukendt", "unknown", 1, ""),
+        ("unit", "C3", "unknown", 1, ""),
+    ]
+    left_out = "1 counts were delivered where there are cases too. The counts are taken from the cases."
+    assert there.messages(stays) == {"": [f"warn: {left_out}"]}
+
+    columns = {"case": "Case", "unit": "Unit", "activity": "Task", "received": "In", "closed": "Out"}
+    delivered = {"files": ["cases_*.csv"], "facts": [{"table": "cases", "columns": columns}]}
+    here = office(sources={"log": delivered} | counts)
+    here.deliver("cases_1", *(";".join(cell or "" for cell in row) for row in LOG))
+    here.build(lambda con, new, as_of: compute.build(con, here.institution, new, as_of))
+    expected, expected_ages = frames_of(here)
+    for one, other in zip([*vars(found).values(), ages], [*vars(expected).values(), expected_ages], strict=True):
+        pd.testing.assert_frame_equal(one, other, check_exact=False, rtol=1e-9)
+    assert len(ages) > 5
+
+
+def frames_of(tiny):
+    return compute.frames(tiny.model), compute.cases_by_age(tiny.model, tiny.institution, date(2025, 3, 31))
+
+
+def test_a_table_that_stays_is_measured_again_when_a_row_changes_and_not_before(log, office):
+    tiny = office(sources=CASES)
+    build = measuring(tiny)
+    first = build()
+    log("update stock.log set unit = unit")
+    assert build() == first
+    log("update stock.log set closed = '2025-03-02' where \"case\" = '4'")
+    assert build().identity != first.identity
+
+
+WRONG = {
+    "alter table stock.log rename closed to slut": ['stock.log has no column "closed". It needs case, unit, activity, received, closed.'],
+    "alter table stock.log alter received type text, alter closed type timestamptz, alter kept type text": [
+        'stock.log: "received" is string. It has to be a date, or a timestamp without time zone.',
+        'stock.log: "closed" is timestamp[us, tz=UTC]. It has to be a date, or a timestamp without time zone.',
+        'stock.log: "kept" is string. It has to be true or false.',
+    ],
+    "update stock.log set \"case\" = '1', received = case when activity = 'A' then received end": [
+        "stock.log: 5 rows have the case of another row. Leave them out, or mend them.",
+        "stock.log: 4 rows have no day they were received. Leave them out, or mend them.",
+    ],
+    "drop table stock.log": ['the warehouse cannot do what is asked (42P01): relation "stock.log" does not exist. Name a table or view that it has.'],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", WRONG)
+def test_a_table_that_is_no_longer_as_it_has_to_be_is_told_whole_and_the_earlier_model_stands(change, log, office):
+    tiny = office(sources=CASES)
+    build = measuring(tiny)
+    build()
+    earlier = below(tiny.root)
+    log(change)
+    assert [line.removeprefix(": ") for line in refusal(build).splitlines()] == WRONG[change]
+    assert below(tiny.root) == earlier
+
+
+def test_what_cannot_stay_in_the_warehouse_is_told(log, office):
+    right = "It takes engine: postgresql, files: [], and one fact, cases, that no other source fills."
+    said = f"stock.log cannot be measured where it lies. {right}"
+    assert refusal(office(sources=CASES).build) == said
+    staff = {"log": CASES["log"] | {"facts": [{"table": "staff", "columns": {}}]}}
+    assert refusal(measuring(office(sources=staff))) == said
+    also = CASES | {"cases": {"files": ["cases_*.csv"], "facts": [{"table": "cases", "columns": {"case": "Case", "received": "In"}}]}}  # fmt: skip
+    assert refusal(measuring(office(sources=also))) == said

@@ -6,17 +6,21 @@
 with log as (
     select
         unit, coalesce(activity, '~') as activity, cast(received as date) as received,
-        case when not coalesce(reopened, false) then cast(closed as date) end as closed
+        case when not coalesce(reopened, false) then cast(closed as date) end as closed, date '{first}' as first_day
     from cases
+),
+dated as (
+    select
+        *, closed is not null and closed <= date '{last}' as is_closed,
+        least(coalesce(closed, date '{last}'), date '{last}') as ended
+    from log
+    where received <= date '{last}' and (closed is null or (closed >= received and closed >= date '{first}'))
 ),
 under_way as (
     select
-        unit, activity, closed is not null and closed <= date '{last}' as is_closed,
-        least(coalesce(closed, date '{last}'), date '{last}') as ended,
-        greatest(date '{first}' - received - 1, -1) as entry,
-        least(coalesce(closed, date '{last}'), date '{last}') - received as age
-    from log
-    where received <= date '{last}' and (closed is null or (closed >= received and closed >= date '{first}'))
+        unit, activity, is_closed, ended, greatest(days_from(received, first_day) - 1, -1) as entry,
+        days_from(received, ended) as age
+    from dated
 ),
 placed as (
     select r.above as unit, c.activity, c.entry, c.age, c.is_closed
@@ -38,4 +42,3 @@ counted as (
 select unit, activity, day, entered, closed, still_open from counted
 union all
 select unit, '*', day, sum(entered), sum(closed), sum(still_open) from counted group by unit, day
-order by unit, activity, day
