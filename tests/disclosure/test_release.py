@@ -126,6 +126,14 @@ def test_money_is_never_hidden_for_the_sake_of_staff_and_cases_only_where_one_pe
     assert "closed" not in hidden(of())  # nobody counted: not known to be one
 
 
+def test_where_pay_is_hidden_so_is_other_cost_which_would_give_it_back():
+    cell = {"unit": "U", "actual": 9.0, "actual_pay": 7.0, "actual_other": 2.0}
+
+    found = release(made([cell], [{"unit": "U", "persons": 2, "fte": 2}]), "internal", PRIVACY).values
+
+    assert found[["actual", "actual_pay", "actual_other"]].notna().to_numpy().tolist() == [[True, False, False]]
+
+
 def test_a_unit_that_no_guard_tells_of_is_hidden():
     frames = made([{"unit": "V", **dict.fromkeys(MEASURES, 7.0)}], [{"unit": "U", "persons": 9}])
 

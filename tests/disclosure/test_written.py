@@ -6,8 +6,9 @@ page, workbook, alternative text, notebook, index or comment can tell one from t
 in `test_complementary.py`.
 """
 
+import json
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -115,19 +116,21 @@ def test_everything_a_run_writes_is_the_same_whatever_is_hidden(worlds, project,
     assert [name for name in found[0] if found[0][name] != found[1][name]] == []
 
 
-def test_a_figure_that_moved_is_not_told_where_it_is_hidden(small_agency):
+def test_a_figure_that_moved_is_not_told_where_it_is_hidden(small_agency, tmp_path):
     """Of the office of four persons no absence; of its cases and of other offices what moved."""
     moves = [
         Restated("absence", "2910", "2025-11-01", 10.0, 17.4, "hours"),
         Restated("overtime", "2910", "2025-11-01", None, 3.0, "hours"),
         Restated("ledger", "2910", "2025-11-01", 10_000.0, 12_000.0, "money"),
-        Restated(
-            "absence", "2350", "2024-12-01", 10.0, 17.4, "hours"
-        ),  # a unit that is gone: no cell says that it is shown
+        Restated("absence", "2350", "2024-12-01", 10.0, 17.4, "hours"),  # it is gone: no cell says that it is shown
         Restated("hours", "2110", "2025-11-01", 10.0, 17.4, "hours"),
     ]
+    root = tmp_path / "project"
+    shutil.copytree(small_agency.root, root)
+    file = World(root).model / "audit.json"
+    file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | {"restated": [asdict(move) for move in moves]}))
 
-    told = disclosure.released_moves(moves, small_agency.prepared.released)
+    told = prepare("example", start=root).audit.restated
 
     assert [(move.before, move.after, move.hidden) for move in told] == [
         (None, None, True), (None, None, True), (10_000.0, 12_000.0, False), (None, None, True), (10.0, 17.4, False),
