@@ -1,5 +1,6 @@
 """A run that is killed is taken up again; `tests/cli/test_killed_run.py` kills the whole of it, this one its records at every write."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mi_analysis.batch.record import Record
+from mi_analysis.batch.record import Record, write_whole
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked and killed there")
 
@@ -127,6 +128,10 @@ def test_a_run_killed_before_anything_it_writes_is_taken_up_again(moments, runne
         outputs = outputs_of(tmp_path / str(moment))
         assert runner(tmp_path / str(moment), moment) == "killed"
         before = finished(outputs)
+        standing = {
+            name: content for name, content in everything(outputs).items() if name in whole and "report" in name
+        }
+        assert standing.items() <= whole.items()  # each of them whole, recorded or not
 
         assert runner(tmp_path / str(moment)).startswith("ended")
         after = finished(outputs)
@@ -135,3 +140,20 @@ def test_a_run_killed_before_anything_it_writes_is_taken_up_again(moments, runne
         assert states(outputs) == ENDS
         assert not list(outputs.rglob("*.new"))
         shutil.rmtree(tmp_path / str(moment))
+
+
+def test_a_file_that_is_replaced_is_the_old_one_until_it_is_the_new_one(tmp_path, monkeypatch):
+    file = tmp_path / "run.json"
+    write_whole(file, "old")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for step in ("write_bytes", "replace"):
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, step, full)
+            with pytest.raises(OSError, match="No space left"):
+                write_whole(file, "new")
+        assert file.read_text() == "old"
+    write_whole(file, "new")
+    assert file.read_text() == "new"

@@ -247,6 +247,18 @@ def test_two_runs_at_once_make_one_model_after_the_other(tiny, monkeypatch):
     assert (order, order_of_first) == (["first builds", ("second ends", False)], True)
 
 
+def test_a_release_that_was_cut_off_leaves_nothing_behind(tiny):
+    prepare("tiny", start=tiny.root)
+    released = tiny.outputs / "model" / "released"
+    (released / "unit_manager.new-cut").mkdir()
+    with (tiny.outputs / "kept" / "hidden.jsonl").open("a") as kept:
+        kept.write("\n")  # so that what is released has to be judged anew
+
+    prepare("tiny", start=tiny.root)
+
+    assert [path.name for path in released.iterdir()] == ["unit_manager"]
+
+
 # Links
 
 
