@@ -160,3 +160,14 @@ def test_the_notebook_in_the_docs_runs_and_shows_its_desk_and_a_figure(examples,
     )
 
     assert [found.get("key") for found in export.outputs(executed)] == ["desk", "control_closed"]
+
+
+@pytest.mark.parametrize(("page", "least"), [("privacy", 30), ("reliability", 12)])
+def test_every_test_that_a_protection_is_said_to_rest_on_is_there(project: Path, page: str, least: int) -> None:
+    rows = re.findall(
+        r"^\| [^|]+ \| `(\S+\.py)`: ([^|]+) \|$", (project / "docs" / f"{page}.md").read_text("utf-8"), re.MULTILINE
+    )
+    text = {file: (project / "tests" / file).read_text("utf-8") for file, _ in rows}
+
+    assert len(rows) >= least
+    assert [name for file, name in rows if f"\ndef test_{name.replace(' ', '_')}(" not in text[file]] == []
