@@ -298,7 +298,7 @@ def test_the_first_build_that_fails_leaves_nothing(office):
     assert list(tiny.model.parent.iterdir()) == []
 
 
-def test_a_kill_between_the_two_renames_is_undone(office):
+def test_a_kill_between_the_two_renames_is_undone(office, reads):
     tiny = office()
     tiny.deliver("time_1", "C1;A;2025-01;p;10;")
     audit = tiny.build()
@@ -311,6 +311,7 @@ def test_a_kill_between_the_two_renames_is_undone(office):
     assert tiny.build() == audit
 
     assert content(tiny.model) == before
+    assert reads == ["time_1.csv"]  # the earlier model is back, not another one built
     assert [file.name for file in tiny.model.parent.iterdir()] == ["model"]
 
 
