@@ -1,7 +1,6 @@
 """What tests share: where the samples are, and which tests need something this machine may not have."""
 
 import contextlib
-import importlib.util
 import json
 import os
 import re
@@ -42,8 +41,6 @@ def _pango() -> str:
 
 
 def _postgresql() -> str:
-    if importlib.util.find_spec("adbc_driver_postgresql") is None:
-        return "adbc-driver-postgresql is missing"
     return "" if postgresql_programs() else "no initdb found"
 
 
@@ -54,12 +51,6 @@ def postgresql_programs() -> Path | None:
     return folders[-1] if folders else None
 
 
-def _java() -> str:
-    if importlib.util.find_spec("pyspark") is None:
-        return "pyspark is missing"
-    return _program("java")
-
-
 # marker -> its name in the closing line, and what is missing for it here ("" when nothing is)
 NEEDS: dict[str, tuple[str, Callable[[], str]]] = {
     "real_data": ("real data", lambda: _folder("MI_REAL_DATA")),
@@ -67,7 +58,7 @@ NEEDS: dict[str, tuple[str, Callable[[], str]]] = {
     "browser": ("browser", lambda: _program(*CHROMIUM)),
     "pango": ("Pango", _pango),
     "postgresql": ("PostgreSQL", _postgresql),
-    "java": ("Java", _java),
+    "java": ("Java", lambda: _program("java")),
     "disk": (
         "disk of its own",
         lambda: "" if sys.platform == "linux" and os.geteuid() == 0 else "only root on Linux can make one",

@@ -4,6 +4,7 @@ The model is read from parquet and the frames are written by DuckDB whichever en
 statements in between, and leaves nothing behind.
 """
 
+import logging
 import os
 import re
 import shutil
@@ -233,6 +234,7 @@ def spark_session(where: str, local: duckdb.DuckDBPyConnection) -> Iterator[Any]
         raise WrongUse(Problem(where, "Spark needs Java, and there is none.", "Install Java 17 or newer.")) from None
     rows = sum(local.table(name).count("*").fetchall()[0][0] for name in FACTS)
     conf = SparkConf().setMaster(master).setAll([*(SETTINGS | (SMALL if rows < FEW_ROWS else {})).items()])
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL + 1)  # writes every error out whole, in JSON
     session, interrupt = None, signal.getsignal(signal.SIGINT)
     try:
         with warnings.catch_warnings():
@@ -243,8 +245,8 @@ def spark_session(where: str, local: duckdb.DuckDBPyConnection) -> Iterator[Any]
     except Exception as error:
         if type(error).__module__.split(".")[0] not in ("py4j", "pyspark") and not isinstance(error, ConnectionError):
             raise
-        said = re.search(r"(?:Exception|Error): (.+)", str(error)) or re.search(r"(.+)", repr(error))
-        what = f"Spark ({master}) did not get through: {said[1][:200] if said else ''}"
+        said = re.search(r"(?:Exception|Error): (.+)", str(error)) or re.match(r"\s*(.*)", str(error))
+        what = f"Spark ({master}) did not get through: {said[1].strip()[:200] if said else ''}"
         right = "Nothing was written; the same command goes on once Spark answers and sees the outputs."
         raise WrongUse(Problem(where, what, right)) from None
     finally:

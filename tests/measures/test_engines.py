@@ -1,5 +1,6 @@
 """One definition on three engines: Eksempelstyrelsen gives the same frames on DuckDB, PostgreSQL and Spark."""
 
+import gc
 import re
 import shutil
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from mi_analysis import synthetic
@@ -201,3 +203,35 @@ def test_spark_without_java_is_told(example: tuple[Institution, Path, date], mon
     )
     with pytest.raises(WrongUse, match=re.escape(said)), open_model(folder) as local, engine_of(chosen, local, folder):
         pass
+
+
+@pytest.mark.java
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # pyspark leaves the pipe to a JVM that never was
+def test_spark_that_does_not_get_through_is_told_in_a_sentence_and_leaves_no_process(
+    example: tuple[Institution, Path, date], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    institution, folder, _ = example
+    chosen = institution.model_copy(update={"engine": "spark"})
+    before = psutil.Process().children(recursive=True)
+    monkeypatch.setenv("MI_SPARK", "local[1]")
+    with pytest.raises(WrongUse) as told, open_model(folder) as local, engine_of(chosen, local, folder) as engine:
+        engine.run("create or replace temp table x as select * from gone")
+    assert (
+        "institution.yaml: Spark (local[1]) did not get through: [TABLE_OR_VIEW_NOT_FOUND] The table or view `gone`"
+        in str(told.value)
+    )
+    assert str(told.value).endswith(
+        " Nothing was written; the same command goes on once Spark answers and sees the outputs."
+    )
+    monkeypatch.setenv("MI_SPARK", "nonsense")
+    with (
+        pytest.raises(WrongUse, match=r"Spark \(nonsense\) did not get through: "),
+        open_model(folder) as local,
+        engine_of(chosen, local, folder),
+    ):
+        pass
+    assert capfd.readouterr() == ("", "")
+    assert psutil.Process().children(recursive=True) == before
+    gc.collect()  # here, where it may be left
