@@ -314,7 +314,7 @@ def compare(ways: list[str], reports: int, rounds: int, pythons: dict[str, str])
 # --- memory ----------------------------------------------------------------------------------------------------------
 
 
-def grow(units: int, small: bool) -> None:
+def grow(units: int, small: bool, group: Group) -> None:
     """A run over so many units, each a copy of one of Eksempelstyrelsen's: time, and memory of its processes."""
     from mi_analysis.batch import executors, run
     from mi_analysis.batch.plan import Facts, make_plan
@@ -342,7 +342,7 @@ def grow(units: int, small: bool) -> None:
         peaks: dict[str, float] = {}
         ended = threading.Event()
         watch = threading.Thread(target=_sample, args=(peaks, ended))
-        before, begun = psutil.Process().memory_info().rss / 1e6, time.monotonic()
+        before, begun, counted = psutil.Process().memory_info().rss / 1e6, time.monotonic(), group.seconds
         watch.start()
         options, screen = run.Options(workers=CORES), Screen("again")
         screen.console.quiet = True
@@ -351,13 +351,15 @@ def grow(units: int, small: bool) -> None:
         after = psutil.Process().memory_info().rss / 1e6
         ended.set()
         watch.join()
+        used = (group.seconds - counted) / units
         jobs = json.loads((outcome.indexes[0].parent / "run.json").read_text(encoding="utf-8"))["jobs"].values()
         cpu = sum(job["cpu_seconds"] for job in jobs) / len(jobs)
         kernel = max(job["memory_mb"] for job in jobs)
         sizes = f"index {outcome.indexes[0].stat().st_size / 1000:.0f} kB"
         memory = ", ".join(f"{kind} {peak:.0f}" for kind, peak in peaks.items())
         print(
-            f"{units} units: {dict(outcome.counts)}, {took:.0f} s, {60 * units / took:.0f} reports a minute, {cpu:.2f} CPU s a report, "
+            f"{units} units: {dict(outcome.counts)}, {took:.0f} s, {60 * units / took:.0f} reports a minute, "
+            f"CPU s a report: {cpu:.2f} as the record counts it, {used:.2f} of all processes, "
             f"peak MB: {memory}, kernel {kernel:.0f}; parent before {before:.0f}, after {after:.0f}; {sizes}",
             flush=True,
         )
@@ -393,7 +395,7 @@ def _sample(peaks: dict[str, float], ended: threading.Event) -> None:
     while not ended.wait(0.5):
         for one in (me, *me.children(recursive=True)):
             with contextlib.suppress(psutil.Error):
-                kind = "parent" if one == me else "worker" if "spawn_main" in " ".join(one.cmdline()) else "other"
+                kind = "parent" if one == me else "worker" if "forkserver" in " ".join(one.cmdline()) else "other"
                 peaks[kind] = max(peaks.get(kind, 0), one.memory_info().rss / 1e6)
 
 
@@ -412,7 +414,8 @@ if __name__ == "__main__":
     if given.way:
         WAYS[given.way](json.loads(Path(given.jobs).read_text(encoding="utf-8")), given.to)
     elif given.units:
+        (measured := Group()).enter()
         for units in given.units:
-            grow(units, given.small)
+            grow(units, given.small, measured)
     else:
         compare(given.ways, given.reports, given.rounds, {"ploomber": given.ploomber})

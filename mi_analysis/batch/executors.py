@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,10 @@ ANSWERS_WITHIN, PATIENCE = 15, 5  # seconds for a scheduler to answer, and then 
 
 
 def processes(workers: int) -> Executor:
-    """Worker processes on this machine."""
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=worker.start)
+    """Worker processes on this machine; where it can fork, forked from one that has loaded what they all need."""
+    context = get_context("forkserver" if "forkserver" in get_all_start_methods() else "spawn")
+    context.set_forkserver_preload([worker.__name__])
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=worker.start)
     for _ in range(workers):
         pool.submit(worker.warm)  # all processes load what they need while the first report is made
     return pool
