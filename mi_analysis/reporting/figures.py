@@ -198,7 +198,7 @@ def _svg(drawing: Drawing) -> bytes:
     with _as_drawn():
         FigureCanvasSVG(drawing).print_svg(target, metadata=unsaid)
     drawing.set_dpi(PIXELS_PER_INCH)
-    return _slim(target.getvalue().decode()).encode()
+    return _joined(_slim(target.getvalue().decode())).encode()
 
 
 def _slim(svg: str) -> str:
@@ -220,7 +220,49 @@ def _slim_tag(tag: str) -> str:
     tag = re.sub(r'^<g id="[^"]*"|^<style type="text/css"', lambda found: found[0].partition(" ")[0], tag)
     tag = re.sub(r"font-size: 8.5px; |font-family: [^;\"]*(; )?", "", tag).replace(' style=""', "")
     tag = re.sub(r' transform="rotate\(-0 [^)]*\)"', "", tag)
-    return re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), tag)
+    return re.sub(r"-?\d+\.\d{3,}", lambda number: _short(float(number[0])), tag)
+
+
+def _joined(svg: str) -> str:
+    """Markers as paths, and what follows each other in one look as one path: a fourth of the elements, each dear in PDF.
+
+    Letters in between (numbers of an axis between its lines) do not matter. What is seen through stays by itself.
+    """
+    marks = dict(re.findall(r'<path id="([^"]*)" d="([^"]*)"', svg))
+
+    def placed(found: re.Match[str]) -> str:
+        return f'<path d="{_moved(marks[found[1]], float(found[2]), float(found[3]))}"{found[4]}/>'
+
+    svg = re.sub(
+        r'<g( clip-path="[^"]*")>((?:<use [^>]*/>)+)</g>', lambda g: g[2].replace(" style=", f"{g[1]} style="), svg
+    )
+    svg = re.sub(r'<use xlink:href="#([^"]*)" x="([^"]*)" y="([^"]*)"([^>]*)/>', placed, svg)
+    pieces, look = [""], ""
+    place = 0
+    for tag in re.findall("<[^>]*>[^<]*", re.sub(r'<defs>(<path id="[^>]*/>)+</defs>', "", svg)):
+        path = re.fullmatch(r'<path d="([^"]*)"(.*)/>', tag)
+        if path and path[2] == look and not re.search(r"opacity: 0\.", look):
+            pieces[place] = pieces[place].replace(f'"{look}', f'{path[1]}"{look}')
+            continue
+        pieces.append(tag)
+        if path:
+            look, place = path[2], len(pieces) - 1
+        elif not re.match("</?text", tag):
+            look = ""
+    return "".join(pieces)
+
+
+def _moved(path: str, x: float, y: float) -> str:
+    """A marker's path at its place; a circle, which matplotlib draws as eight curves, as two arcs."""
+    circle = re.match(r"M 0 ([\d.]+) C", path) if path.count("C") == 8 else None
+    if circle:
+        r = float(circle[1])
+        return f"M {_short(x - r)} {_short(y)} a {r:g} {r:g} 0 1 0 {2 * r:g} 0 a {r:g} {r:g} 0 1 0 {-2 * r:g} 0 z "
+    return re.sub(r"(-?[\d.]+) (-?[\d.]+)", lambda at: f"{_short(float(at[1]) + x)} {_short(float(at[2]) + y)}", path)
+
+
+def _short(number: float) -> str:
+    return f"{number:.2f}".rstrip("0").rstrip(".")
 
 
 @contextlib.contextmanager

@@ -148,3 +148,23 @@ def test_an_image_is_made_smaller_and_the_numbers_in_its_texts_stay() -> None:
     assert "100.000" in re.findall(r">([^<]+)</text>", svg)
     assert not re.search(r"<[^>]*\d\.\d{3}|<g>|<g/>|<g id=|font-family: ", svg)
     assert svg.count("<g") == svg.count("</g>")
+
+
+def test_an_image_has_one_path_for_all_that_looks_alike_and_every_point_of_the_data_in_it() -> None:
+    svg = drawn(control(months(24)))
+    paths = re.findall(r'<path d="([^"]*)"( [^>]*)/>', svg)
+
+    assert "<use" not in svg
+    assert [path.count(" a ") for path, look in paths if "fill: #12436d" in look] == [2 * 24]  # a circle is two arcs
+    assert sorted({look for _, look in paths if "stroke: #dde3e9" in look}) == [
+        look for _, look in paths if "stroke: #dde3e9" in look
+    ]
+
+
+def test_points_that_are_seen_through_stay_single() -> None:
+    data = months(5)
+    shown = plots.points(data.assign(other=range(5)), "other", "sick_days_per_fte", DA)
+
+    svg = drawn(figure(shown, "Punkter", "Punkter.", data, [MONTH, SICK], DA, kind="points"))
+
+    assert len(re.findall(r"<path [^>]*fill-opacity: 0\.75[^>]*/>", svg)) == 5
