@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mi_analysis import parameters
+from mi_analysis import parameters, yaml_text
 from mi_analysis.parameters import WrongUse, deliveries_folder, find_institution, load_institution
 from mi_analysis.run_file import LastPeriods, UnitsOfLevel, load_run
 
@@ -157,6 +157,16 @@ calendar: 7.4
 )
 def test_what_is_no_yaml_of_ours_is_named(tmp_path, text, message):
     assert message in problems(written(tmp_path, text))
+
+
+def test_few_lines_that_stand_for_endlessly_many_values_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(yaml_text, "MOST_VALUES", 1_000)
+    ten = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]"
+    of_ten = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 5)]
+
+    told = problems(written(tmp_path, "\n".join([ten, *of_ten])))
+
+    assert "parameters/x/institution.yaml line 1: holds itself. Write the values out." in told
 
 
 def test_a_file_of_another_encoding_is_named_with_its_line(tmp_path):
