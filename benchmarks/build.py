@@ -305,8 +305,8 @@ def with_polars(folder: Path, _: str) -> Path:
                 pl.col("days").quantile(0.9, "linear").alias("case_days_p90"),
             ).filter(pl.col("many") >= FEWEST).drop("many").with_columns(end=pl.lit(month, pl.Int64), window=pl.lit(window)).collect())  # fmt: skip
     out = flow.join(stock, on=["unit", "activity", "end"], how="left").join(pl.concat(spread).lazy(), on=keys, how="left").with_columns(
-        auto_share=pl.col("auto_rows") / pl.col("hour_rows") * 100, clearance_pct=pl.when(pl.col("received") > 0).then(pl.col("closed") / pl.col("received") * 100),
-        hours_per_case=pl.when(pl.col("closed") > 0).then(pl.col("registered_hours") / pl.col("closed")), mean_open_age=pl.col("open_age") / pl.col("open_cases"),
+        auto_share=pl.when(pl.col("hour_rows") > 0).then(pl.col("auto_rows") / pl.col("hour_rows") * 100), clearance_pct=pl.when(pl.col("received") > 0).then(pl.col("closed") / pl.col("received") * 100),
+        hours_per_case=pl.when(pl.col("closed") > 0).then(pl.col("registered_hours") / pl.col("closed")), mean_open_age=pl.when(pl.col("open_cases") > 0).then(pl.col("open_age") / pl.col("open_cases")),
         case_days_mean=pl.when(pl.col("closed") >= FEWEST).then(pl.col("case_days") / pl.col("closed")),
         period_start=pl.col("end").replace_strict({m: month_start(m) for m in range(MONTHS)}, return_dtype=pl.Date).cast(pl.Datetime),
     ).drop("end")  # fmt: skip
