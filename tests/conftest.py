@@ -1,6 +1,7 @@
 """What tests share: where the samples are, and which tests need something this machine may not have."""
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -119,6 +120,25 @@ def _figures_are_closed() -> Iterator[None]:
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
+
+
+@pytest.fixture(scope="session")
+def finished() -> Callable[[Path], dict[Path, tuple[int, int, str]]]:
+    """What of a run's outputs must never change again."""
+    from mi_analysis.batch.record import Record
+
+    def files_of(outputs: Path) -> dict[Path, tuple[int, int, str]]:
+        """Files of the reports that the records call finished: inode, time, and what they hold."""
+        records = [Record.read(folder) for folder in outputs.glob("2025-0?/[0-9]*")]
+        assert None not in records
+        files = {
+            record.folder / output["file"]: output["sha256"]
+            for record in records for job in record.finished().values() for output in job["outputs"]
+        }  # fmt: skip
+        assert {file: hashlib.sha256(file.read_bytes()).hexdigest() for file in files} == files
+        return {file: (file.stat().st_ino, file.stat().st_mtime_ns, sha256) for file, sha256 in files.items()}
+
+    return files_of
 
 
 @dataclass(frozen=True)

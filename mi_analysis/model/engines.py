@@ -12,6 +12,7 @@ import signal
 import subprocess
 import threading
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,7 +39,7 @@ SPARK: Words = {DAYS_FROM: r"datediff(\2, \1)", BYTEWISE: r"\1"}
 COMMENT, STATEMENT = re.compile(r"('[^']*')|--[^\n]*"), re.compile(r"(?:'[^']*'|[^';])+")
 
 
-class Engine:
+class Engine(ABC):
     """What the measures ask of a data engine.
 
     Attributes
@@ -52,17 +53,17 @@ class Engine:
     def __init__(self, local: duckdb.DuckDBPyConnection) -> None:
         self.local = local
 
+    @abstractmethod
     def execute(self, statement: str) -> None:
         """Run one statement in the engine's words."""
-        raise NotImplementedError
 
+    @abstractmethod
     def arrow(self, query: str) -> pa.Table:
         """Rows of a query in the engine's words."""
-        raise NotImplementedError
 
+    @abstractmethod
     def take(self, *names: str) -> None:
         """Make tables of the local DuckDB known to the engine, under the same names."""
-        raise NotImplementedError
 
     def give(self, *names: str) -> None:
         """Make tables of the engine known to the local DuckDB, under the same names."""

@@ -1,7 +1,6 @@
 """A run that is killed is taken up again; `tests/cli/test_killed_run.py` kills the whole of it, this one its records at every write."""
 
 import errno
-import hashlib
 import os
 import shutil
 import subprocess
@@ -86,18 +85,6 @@ def outputs_of(root: Path) -> Path:
     return root / "outputs" / "x" / "monthly"
 
 
-def finished(outputs: Path) -> dict[Path, tuple[int, int, str]]:
-    """Files of the reports that the records call finished: inode, time, and what they hold."""
-    records = [Record.read(folder) for folder in outputs.glob("2025-0?/[0-9]*")]
-    assert None not in records
-    files = {
-        record.folder / output["file"]: output["sha256"]
-        for record in records for job in record.finished().values() for output in job["outputs"]
-    }  # fmt: skip
-    assert {file: hashlib.sha256(file.read_bytes()).hexdigest() for file in files} == files
-    return {file: (file.stat().st_ino, file.stat().st_mtime_ns, sha256) for file, sha256 in files.items()}
-
-
 def everything(outputs: Path) -> dict[str, bytes]:
     """All that stands there, but for what holds times: the record and the logs."""
     files = (
@@ -118,7 +105,7 @@ ENDS = [("2025-01", "complete"), ("2025-02", "complete"), ("2025-03", "complete"
 @pytest.mark.parametrize(
     "moments", [pytest.param(10, id="10 moments"), pytest.param(1_000, id="every moment", marks=pytest.mark.long)]
 )
-def test_a_run_killed_before_anything_it_writes_is_taken_up_again(moments, runner, tmp_path):
+def test_a_run_killed_before_anything_it_writes_is_taken_up_again(moments, runner, finished, tmp_path):
     """Each moment is one file or folder about to be opened, renamed, removed."""
     count = int(runner(tmp_path / "undisturbed").removeprefix("ended "))
     whole = everything(outputs_of(tmp_path / "undisturbed"))

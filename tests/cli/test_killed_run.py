@@ -1,6 +1,5 @@
 """`mi run` killed at any moment, from the first delivery to the last report, is taken up again by the same command."""
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -93,18 +92,6 @@ def runner(tmp_path_factory) -> Iterator[Runner]:
         process.stdin.close()
 
 
-def finished(root: Path) -> dict[Path, tuple[int, int, str]]:
-    """Files of the reports that the records call finished: inode, time, and what they hold."""
-    records = [Record.read(folder) for folder in root.glob("outputs/tiny/monthly/2025-0?/[0-9]*")]
-    assert None not in records
-    files = {
-        record.folder / output["file"]: output["sha256"]
-        for record in records for job in record.finished().values() for output in job["outputs"]
-    }  # fmt: skip
-    assert {file: hashlib.sha256(file.read_bytes()).hexdigest() for file in files} == files
-    return {file: (file.stat().st_ino, file.stat().st_mtime_ns, sha256) for file, sha256 in files.items()}
-
-
 def everything(root: Path) -> dict[str, object]:
     """All that stands there byte for byte, but for times and numbers of processes (the record, the logs, the lock).
 
@@ -122,7 +109,7 @@ def everything(root: Path) -> dict[str, object]:
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="a pool of forks that breaks may wait for ever on newer Python")
 @pytest.mark.parametrize("moments", [5, pytest.param(50, marks=pytest.mark.long)])
-def test_a_run_killed_at_any_moment_is_taken_up_again(moments, runner, tmp_path):
+def test_a_run_killed_at_any_moment_is_taken_up_again(moments, runner, finished, tmp_path):
     """Moments are spread over all that the run opens, makes, renames and removes: deliveries, model, release, reports."""
     count = int(runner(tmp_path / "undisturbed").removeprefix("ended "))
     whole, stages = everything(tmp_path / "undisturbed"), set()
@@ -132,11 +119,11 @@ def test_a_run_killed_at_any_moment_is_taken_up_again(moments, runner, tmp_path)
         moment = 1 + round((count - 6) * (n + 0.5) / moments)
         root = tmp_path / str(moment)
         assert runner(root, moment, DELAYS[n % len(DELAYS)] if n < moments * 0.7 else 0) == "killed", moment
-        before = finished(root)
+        before = finished(root / "outputs" / "tiny" / "monthly")
         stages.add((len(before), (root / "outputs" / "tiny" / "model" / "audit.json").exists()))
         assert runner(root).startswith("ended")
 
-        after = finished(root)
+        after = finished(root / "outputs" / "tiny" / "monthly")
         assert {file: after[file] for file in before} == before
         now = everything(root)
         assert [name for name in now.keys() | whole.keys() if now.get(name) != whole.get(name)] == [], moment
