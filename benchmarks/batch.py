@@ -27,9 +27,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import nbformat
-import pandas as pd
-import psutil
+import psutil  # nothing heavier here: every worker process of a pool imports this file
 
 ROOT = Path(__file__).resolve().parents[1]
 CORES = 2
@@ -84,6 +82,7 @@ def pool(jobs: list[dict[str, Any]], out: str) -> None:
 
 def nbconvert(jobs: list[dict[str, Any]], out: str) -> None:
     """The command, once a report, as many at a time as cores; the parameters are put in beforehand."""
+    import nbformat
     from papermill.iorw import load_notebook_node
     from papermill.parameterize import parameterize_notebook
 
@@ -157,12 +156,11 @@ def limit(jobs: list[dict[str, Any]], out: str) -> None:
     """The cells alone in bare forked children of a process that has imported what they import; nothing is kept."""
     import importlib
 
+    from mi_analysis.batch.notebook import imports  # isort: skip  # first: it spares nbformat a second of imports
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.utils.capture import capture_output
     from papermill.iorw import load_notebook_node
     from papermill.parameterize import parameterize_notebook
-
-    from mi_analysis.batch.notebook import imports
 
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
     book, shell = load_notebook_node(jobs[0]["notebook"]), InteractiveShell.instance()
@@ -265,16 +263,19 @@ def unit_jobs(folder: Path, reports: int) -> list[dict[str, Any]]:
     return jobs
 
 
+def written(cells: list[str], path: Path) -> None:
+    """A notebook of these cells, the first of them its parameters."""
+    import nbformat
+
+    book = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}})  # fmt: skip
+    book.cells = [nbformat.v4.new_code_cell(text) for text in cells]
+    book.cells[0].metadata["tags"] = ["parameters"]
+    nbformat.write(book, path)
+
+
 def plain_jobs(folder: Path, reports: int) -> list[dict[str, Any]]:
     """The plain notebook, with a seed each."""
-    first, *rest = PLAIN
-    spec = {"name": "python3", "language": "python", "display_name": "Python 3"}
-    book = nbformat.v4.new_notebook(metadata={"kernelspec": spec})
-    book.cells = [
-        nbformat.v4.new_code_cell(first, metadata={"tags": ["parameters"]}),
-        *map(nbformat.v4.new_code_cell, rest),
-    ]
-    nbformat.write(book, folder / "plain.ipynb")
+    written(PLAIN, folder / "plain.ipynb")
     return [
         {"key": f"r{n:03}", "notebook": str(folder / "plain.ipynb"), "parameters": {"seed": n}, "folder": str(folder)} for n in range(reports)
     ]  # fmt: skip
@@ -327,14 +328,7 @@ def grow(units: int, small: bool, group: Group) -> None:
         prepared = copies(prepare("example", start=ROOT, out=folder), units)
         (folder / "notebooks").mkdir()
         if small:
-            spec = {"name": "python3", "language": "python", "display_name": "Python 3"}
-            book = nbformat.v4.new_notebook(metadata={"kernelspec": spec})
-            first, *rest = SMALL
-            book.cells = [
-                nbformat.v4.new_code_cell(first, metadata={"tags": ["parameters"]}),
-                *map(nbformat.v4.new_code_cell, rest),
-            ]
-            nbformat.write(book, folder / "notebooks" / "02_unit_report.ipynb")
+            written(SMALL, folder / "notebooks" / "02_unit_report.ipynb")
         else:
             shutil.copy(ROOT / "notebooks" / "02_unit_report.ipynb", folder / "notebooks")
         (folder / "grow.yaml").write_text(GROW, encoding="utf-8")
@@ -367,13 +361,15 @@ def grow(units: int, small: bool, group: Group) -> None:
 
 def copies(prepared: Any, units: int) -> Any:
     """The institution with so many copies of its first office in place of its units; the last 13 months, a few activities."""
+    import pandas as pd  # here: what stands above is imported by every worker process of a pool
+
     from mi_analysis.disclosure import Released
     from mi_analysis.workbench.door import first_leaf
 
     office, root, start = first_leaf(prepared.units), prepared.root, prepared.periods[-13]
     codes = [f"{number:05}" for number in range(1, units + 1)]
 
-    def grown(frame: pd.DataFrame) -> pd.DataFrame:
+    def grown(frame: Any) -> Any:
         if "activity" in frame:
             frame = frame[frame["activity"].isin(["", "*", "~", "A10", "A20"])]
         if "grain" in frame:

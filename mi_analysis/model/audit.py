@@ -200,23 +200,23 @@ def iso(value: date | datetime | None) -> str | None:
 def gaps(
     connection: "duckdb.DuckDBPyConnection", delivery: Delivery, table: str, keys: Keys, system: str
 ) -> tuple[Gap, ...]:
-    """What did not find its partner, in rows and value, per code; from the view ``placed``."""
+    """What did not find its partner, in rows and value, per code; from the view ``astray``."""
     value, measure = VALUE[table]
     if table == "staff":
         value, measure = next(
             (pair for pair in WORTH if pair[0] in delivery.facts[table].column_names), (value, measure)
         )
+    of_key = " union all ".join(
+        f"select '{key}' as key, {key}_code as code, {key}_reason, round(sum(part))::bigint as rows, sum({value} * part) from astray "
+        f"where {key}_reason <> '' group by all"
+        for key in ("unit", "activity")
+    )
     found = []
-    for key in ("unit", "activity"):
-        rows = connection.execute(
-            f"select {key}_code, {key}_reason, round(sum(part))::bigint, sum({value} * part) from placed "
-            f"where {key}_reason <> '' group by all order by 3 desc, 1"
-        ).fetchall()
-        for code, reason, count, amount in rows:
-            code = code and code[:LONGEST_TOLD]
-            near = keys.near(key, system, code) if reason in ("unknown", "gap", "rest") else ""
-            worth = round(amount or 0, 6)
-            found.append(Gap(delivery.source, delivery.file, table, key, code, reason, count, worth, measure, near))
+    for key, code, reason, count, amount in connection.execute(f"{of_key} order by key desc, rows desc, code").fetchall():
+        code = code and code[:LONGEST_TOLD]
+        near = keys.near(key, system, code) if reason in ("unknown", "gap", "rest") else ""
+        worth = round(amount or 0, 6)
+        found.append(Gap(delivery.source, delivery.file, table, key, code, reason, count, worth, measure, near))
     return tuple(found)
 
 

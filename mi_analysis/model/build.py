@@ -179,12 +179,14 @@ def read_part(
     profile, long = institution.sources[source], institution.limits.long_spell_days
     system = profile.system or source
     delivery = read(file, source, profile)
-    database.add_arrow(connection, "quarantine", delivery.quarantine)
-    database.write(connection, "select * from quarantine", folder / "quarantine.parquet")
-    facts.make_people(connection)
+    folder.mkdir(parents=True)
+    if delivery.quarantine.num_rows:
+        database.add_arrow(connection, "quarantine", delivery.quarantine)
+        database.write(connection, "select * from quarantine", folder / "quarantine.parquet")
     gaps: list[audits.Gap] = []
     rows: dict[str, int] = {}
     notes: list[Finding] = []
+    counted = False
     for table, fact in ({} if delivery.stopped else delivery.facts).items():
         if table not in REFERENCE_TABLES and fact.num_rows:
             facts.place(connection, fact, table, system, known)
@@ -192,8 +194,9 @@ def read_part(
             rows[table] = fact.num_rows
             notes += facts.findings(profile, table)
             database.write(connection, facts.stored_rows(table, source, profile, long), folder / f"{table}.parquet")
-            facts.count_persons(connection, table, profile, long)
-    database.write(connection, facts.COUNTED, folder / "persons.parquet")
+            counted |= facts.count_persons(connection, table, profile, long)
+    if counted:
+        database.write(connection, facts.COUNTED, folder / "persons.parquet")
     facts.forget(connection)
     item = audits.remember(delivery, tuple(gaps), rows, part)
     share, smallest = item.mapped_share(), profile.contract.smallest_mapped_share

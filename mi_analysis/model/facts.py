@@ -52,6 +52,7 @@ PERSON_DOMAINS = {
 def place(connection: duckdb.DuckDBPyConnection, fact: pa.Table, table: str, system: str, known: Keys) -> None:
     """Make the view ``placed``: the fact's rows with unit, activity and their ``part`` of a shared row.
 
+    And ``astray``: those of them whose unit or activity has a reason to be told.
     The end of a spell stands on the first of its rows only, so that a spell is counted once.
     A row whose code is split over activities stands once per activity; its parts sum to one.
     """
@@ -76,7 +77,10 @@ def place(connection: duckdb.DuckDBPyConnection, fact: pa.Table, table: str, sys
             words = pa.array([getattr(row, what) for row in listed], pa.string())
             placed = placed.append_column(column, pa.DictionaryArray.from_arrays(pa.array(at, pa.int32()), words))
     part = np.array([row.share for row in units])[unit_row] * np.array([row.share for row in activities])[first]
-    database.add_arrow(connection, "delivered", placed.append_column("part", pa.array(part)))
+    placed = placed.append_column("part", pa.array(part))
+    told = [np.array([bool(row.reason) for row in listed])[at] for listed, at in ((units, unit_row), (activities, first))]
+    database.add_arrow(connection, "delivered", placed)
+    database.add_arrow(connection, "astray", placed.filter(pa.array(np.logical_or(*told))))
     once = "row_number() over (partition by coalesce(person_key, row::varchar), spell_start order by row) = 1"
     spells = f" replace (case when {once} then spell_end end as spell_end)" if table == "absence" else ""
     connection.execute(f"create or replace temp view placed as select *{spells} from delivered")
@@ -202,39 +206,37 @@ def add_above(connection: duckdb.DuckDBPyConnection, known: Keys, structure: str
     database.add_arrow(connection, "above", pa.table(dict(columns)))
 
 
-def count_persons(connection: duckdb.DuckDBPyConnection, table: str, source: Source, long: int) -> None:
-    """Add to the table ``people`` who stands behind the rows in ``placed``; persons end here. A spell of more days is ``long``."""
+def count_persons(connection: duckdb.DuckDBPyConnection, table: str, source: Source, long: int) -> bool:
+    """Add to the table ``people``, in memory only, who stands behind the rows in ``placed``; persons end here.
+
+    One row per unit (each one above too), period, domain and person. A spell of more days is ``long``.
+    Returns whether the table of the model has persons at all.
+    """
     mode = next(fact.persons for fact in source.facts if fact.table == table)
-    person = {"key": "person_key", "rows": "row::varchar", "none": "null"}[mode]
-    if table not in PERSON_DOMAINS:
-        return
-    of_table = {domain: value.replace("{long}", str(long)) for domain, value in PERSON_DOMAINS[table].items()}
-    domains = {"staff": "1", **of_table}
-    sums = ", ".join(f"sum(({value}) * part) as {domain}" for domain, value in domains.items())
-    connection.execute(
-        f"create or replace temp table per_person as select unit, period_start, grain, {person} as person, {sums} "
-        f"from placed where {person} is not null group by all"
+    if table not in PERSON_DOMAINS or mode == "none":
+        return False
+    person = {"key": "person_key", "rows": "row::varchar"}[mode]
+    domains = {"staff": "1", **PERSON_DOMAINS[table]}
+    sums = ", ".join(f"sum(({value}) * part)::double as {domain}" for domain, value in domains.items())
+    each = f"select unit, period_start, grain, {person} as person, {sums} from placed where {person} is not null group by all"
+    everywhere = (
+        f"select above, p.* exclude (unit) from ({each.replace('{long}', str(long))}) p "
+        "join above on p.unit = above.unit and p.period_start between first_day and last_day"
     )
-    for domain in domains:
-        connection.execute(
-            f"insert into people select above, period_start, grain, '{domain}', person, {domain} "
-            "from per_person p join above on p.unit = above.unit and p.period_start between first_day and last_day"
-        )
-
-
-def make_people(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the empty table ``people``: one row per unit, period, domain and person, in memory only."""
     connection.execute(
-        "create or replace temp table people (unit varchar, period_start date, grain varchar, domain varchar, person varchar, value double)"
+        "create temp table if not exists people "
+        "(unit varchar, period_start date, grain varchar, domain varchar, person varchar, value double);"
+        "insert into people select above, period_start, grain, domain, person, value "
+        f"from (unpivot ({everywhere}) on {', '.join(domains)} into name domain value value)"
     )
+    return True
 
 
 def forget(connection: duckdb.DuckDBPyConnection) -> None:
     """Drop the rows of the delivery, and with them its persons."""
-    for table in ("people", "per_person"):
-        connection.execute(f"drop table if exists {table}")
-    connection.execute("drop view if exists placed")
-    connection.unregister("delivered")
+    connection.execute("drop table if exists people; drop view if exists placed")
+    for name in ("delivered", "astray"):
+        connection.unregister(name)
 
 
 COUNTED = """
