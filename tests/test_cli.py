@@ -180,6 +180,20 @@ def test_a_misspelt_option_is_told_with_the_right_one(capsys):
 
     assert status == 2
     assert "No such option '--forse'." in err.replace("No such option: --forse", "No such option '--forse'.")
+    assert err.endswith("\nExample:  mi run parameters/example/monthly.yaml --only unit=2110\n")
+
+
+def test_a_verb_without_its_argument_shows_the_verbs_example(capsys):
+    status, _, err = mi(capsys, "check")
+
+    assert (status, err.splitlines()[-3:]) == (
+        2,
+        [
+            "Error: Missing argument 'INSTITUTION'.",
+            "Example:  mi check example",
+            "          mi check example --contract",
+        ],
+    )
 
 
 def test_what_nobody_foresaw_shows_no_traceback(project, capsys, monkeypatch):
@@ -226,7 +240,7 @@ def test_a_plan_tells_states_and_where_values_come_from_and_makes_nothing(projec
 
 
 def test_check_prints_the_account_of_every_delivery(project, capsys, monkeypatch):
-    rows = [("tid.csv", "Timer", "not_a_number", 1)]
+    rows = [("tid.csv", "Timer", "not_a_number", 1, "syv", 7)]
     connection = SimpleNamespace(execute=lambda _: SimpleNamespace(fetchall=lambda: rows), close=lambda: None)
     monkeypatch.setattr("mi_analysis.model.database.open_model", lambda _: connection)
     project.audit.findings.append(finding("warn"))
@@ -247,10 +261,10 @@ def test_check_prints_the_account_of_every_delivery(project, capsys, monkeypatch
         "  warn: not.in.words: column Timer",
         "",
         "Codes without a partner:",
-        "  tid  hours  activity X1  unknown  2 rows  14.80 hours  near: X2",
+        "  tid  hours  activity X1  The code is unknown  2 rows  14.80 hours  near: X2",
         "",
         "Put aside:",
-        "  tid.csv  Timer  not_a_number  1",
+        '  tid.csv  Timer  is not a number  1  such as "syv" in row 7',
     ]
 
 
@@ -281,17 +295,38 @@ def test_an_unknown_measure_is_answered_with_the_nearest_name_and_asks_nothing(s
     assert not Path("elsewhere/example/kept/hypotheses.jsonl").exists()
 
 
-@pytest.mark.parametrize("verb", [[], *([verb] for verb in sorted(cli.cli.commands))])
-def test_help_fits_a_screen_and_has_an_example(capsys, verb):
+@pytest.mark.parametrize("verb", [[], *([verb] for verb in cli.cli.commands)])
+def test_help_fits_a_screen_and_has_an_example(capsys, monkeypatch, verb):
+    monkeypatch.setenv("COLUMNS", "80")
+
     status, out, _ = mi(capsys, *verb, "--help")
 
+    lines = out.splitlines()
     assert status == 0
-    assert len(out.splitlines()) <= 40
+    assert (len(lines) <= 28, max(map(len, lines)) <= 80) == (True, True)
     assert "Example:  mi " in out
+    assert "..." not in out.replace("[ARGS]...", "").replace("CODE,...", "")
+
+
+def test_the_verbs_are_listed_in_the_order_they_are_used(capsys):
+    out = mi(capsys, "--help")[1]
+
+    assert re.findall(r"^  (\w+)  +[A-Z]", out, re.MULTILINE)[-8:] == [
+        "new", "check", "plan", "run", "ask", "open", "diff", "export",
+    ]  # fmt: skip
+    assert {*cli.cli.commands} == {"new", "check", "plan", "run", "ask", "open", "diff", "export"}
 
 
 def test_help_loads_nothing_heavy():
-    code = "import sys, mi_analysis.cli; print([m for m in ('pandas', 'pydantic', 'duckdb', 'papermill') if m in sys.modules])"
+    code = """
+import contextlib, io, sys
+from mi_analysis import cli
+for verb in ([], *([verb] for verb in cli.cli.commands)):
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+        cli.main([*verb, "--help"])
+heavy = ("numpy", "pandas", "pyarrow", "pydantic", "yaml", "duckdb", "nbformat", "papermill", "matplotlib", "scipy", "statsmodels")
+print([name for name in heavy if name in sys.modules])
+"""
 
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 

@@ -177,6 +177,7 @@ def _execute(work: Work) -> nbformat.NotebookNode:
             given,
             engine_name=None if work.engine == OWN else work.engine,
             kernel_name=KERNEL,
+            language="python",  # what else it may be was refused when it was read; a notebook need not say
             request_save_on_cell_execute=False,
             progress_bar=False,
             cwd=work.notebook.parent,

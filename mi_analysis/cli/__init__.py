@@ -24,6 +24,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         status = FINE
     except click.ClickException as error:
         error.show()
+        if epilog := getattr(getattr(error, "ctx", None), "command", cli).epilog:
+            click.echo(epilog.split("\n\n")[0].removeprefix("\b\n"), err=True)
         status = WRONG_USE
     except (KeyboardInterrupt, click.Abort):
         click.echo("Stopped. The same command goes on where it was.", err=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--since", default="", metavar="MONTH", help="First month, such as 2024-01.")
 @click.option("--until", default="", metavar="MONTH", help="Last month; the newest one with figures.")
 @click.option("--lag", type=int, default=0, help="Months by which EXPOSURE comes first.")
-@click.option("--margin", type=float, help="Smallest relevant difference, set before the answer.")
+@click.option("--margin", type=float, help="Smallest relevant difference, set beforehand.")
 @click.option("--planned", default="", metavar="FAMILY", help="The question was planned, in this family.")
 @click.option("--question", default="", help="The question in your own words, for the register.")
 @click.option("--who", default="", help="Who asks; the account's name.")
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     "--audience",
     type=click.Choice(["public", "internal", "unit_manager"]),
     default="internal",
-    help="Whose released figures are asked.",
+    metavar="WHO",
+    help="Whose released figures: public, internal or unit_manager.",
 )
 @click.option("--language", help="Of the answer; the institution's own.")
 @deliveries_option
@@ -41,10 +42,11 @@ def ask(
     margin: float | None, planned: str, question: str, who: str, audience: str, language: str | None, deliveries: Path | None,
     out: Path | None,
 ) -> None:  # fmt: skip
-    """Ask whether OUTCOME goes together with EXPOSURE, month by month within the units of INSTITUTION.
+    """Ask whether OUTCOME goes together with EXPOSURE.
 
-    Both are names of measures (docs/measures.md); goal:1.1 is a goal's degree of fulfilment. The question
-    is written in kept/hypotheses.jsonl before it is answered, and every question asked counts in the answer.
+    Month by month within the units of INSTITUTION. OUTCOME and EXPOSURE are names of measures
+    (docs/measures.md); goal:1.1 is a goal's degree of fulfilment. The question is written in
+    kept/hypotheses.jsonl before it is answered, and every question asked counts in the answer.
     """
     from mi_analysis.parameters import Language, Problem, WrongUse, nearest
     from mi_analysis.workbench.door import desk_on, month_asked

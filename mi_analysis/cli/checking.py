@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     "--contract", is_flag=True, help="Write what each supplier owes: a page to send and a workbook to fill in."
 )
 def check(institution: str, deliveries: Path | None, out: Path | None, strict: bool, contract: bool) -> None:
-    """Read the deliveries of INSTITUTION, build the model, and say what was found.
+    """Read the deliveries of INSTITUTION and say what was found.
 
-    Prints every delivery with its rows read, used, put aside and dropped, the findings, the codes
+    Builds the model and prints every delivery with its rows read, used, put aside and dropped, the findings, the codes
     that found no partner, and what was put aside and why. Runs no notebook.
     """
     from mi_analysis.workbench.preparation import prepare
@@ -91,23 +91,12 @@ def contract_lines(institution: str, deliveries: Path | None, out: Path | None) 
     rows: list[tuple[str, ...]] = [("Source", "Supplier", "Due", "Columns", "Page", "Workbook to fill in")]
     for one in made:
         places = (place.relative_to(folder).as_posix() for place in (one.page, one.template))
-        rows.append(
-            (
-                one.source,
-                one.owner or "not said",
-                f"working day {one.due}" if one.due else "not agreed",
-                str(one.columns),
-                *places,
-            )
-        )
+        due = f"working day {one.due}" if one.due else "not agreed"
+        rows.append((one.source, one.owner or "not said", due, str(one.columns), *places))
     yield f"{given.name.en}: {len(made)} contracts in {folder}"
     yield from aligned(rows)
-    unsaid = [one.source for one in made if not one.owner]
-    yield from (
-        [f"\nNo owner is named for {', '.join(unsaid)}: write contract: {{owner: ...}} in {file.name}."]
-        if unsaid
-        else []
-    )
+    if unsaid := [one.source for one in made if not one.owner]:
+        yield f"\nNo owner is named for {', '.join(unsaid)}: write contract: {{owner: ...}} in {file.name}."
 
 
 def check_lines(prepared: "Prepared") -> Iterator[str]:
@@ -115,6 +104,7 @@ def check_lines(prepared: "Prepared") -> Iterator[str]:
     from mi_analysis.batch.index import finding_text, remarks
     from mi_analysis.model.database import open_model
     from mi_analysis.reporting.wording import Words
+    from mi_analysis.workbench.accounts import in_words
 
     audit, words = prepared.audit, Words("en")
     yield f"{prepared.institution.name.en}: {len(audit.received)} deliveries, as of {audit.as_of or 'unknown'}"
@@ -128,17 +118,8 @@ def check_lines(prepared: "Prepared") -> Iterator[str]:
     yield from (f"Not delivered: {source}" for source in audit.missing_sources)
     newest = max(prepared.periods, default="")
     scores = [score_cells(row) for row in prepared.suppliers.to_dict("records") if row["month"] == newest]
-    heads = (
-        "  Supplier",
-        "Files",
-        "Against the due day",
-        "Rows",
-        "Aside",
-        "Stopped",
-        "With partner",
-        "Control totals",
-        "Months changed",
-    )
+    heads = ("  Supplier", "Files", "Against the due day", "Rows", "Aside", "Stopped", "With partner", "Control totals",
+             "Months changed")  # fmt: skip
     yield from section(f"Suppliers, {newest[:7]}", aligned([heads, *scores]) if scores else ())
     found = [f"  {remark['severity']}: {finding_text(remark, words)}" for remark in remarks(prepared)]
     yield from section("Findings", found)
@@ -150,14 +131,15 @@ def check_lines(prepared: "Prepared") -> Iterator[str]:
             )
             total[0] += gap.rows
             total[1] += gap.value
-    rows = [(f"  {source}", table, f"{key} {code or '(blank)'}", reason, f"{n:,.0f} rows", f"{value:,.2f} {measure}",
+    rows = [(f"  {source}", table, f"{key} {code or '(blank)'}", words.text(f"gap.{reason}"), f"{n:,.0f} rows", f"{value:,.2f} {measure}",
              f"near: {near}" if near else "")
             for (source, table, key, code, reason, measure, near), (n, value) in sorted(gaps.items())]  # fmt: skip
     yield from section("Codes without a partner", aligned(rows) if rows else ())
     with contextlib.closing(open_model(prepared.folder / "model")) as connection:
-        query = 'select delivery, "column", reason, count(*) from quarantine group by all order by 1, 4 desc, 2, 3'
+        query = """select delivery, "column", reason, count(*), arg_min(text, row), min(row)
+                   from quarantine group by all order by 1, 4 desc, 2, 3"""
         aside = [
-            (f"  {delivery}", column, reason, f"{n:,}")
-            for delivery, column, reason, n in connection.execute(query).fetchall()
+            (f"  {delivery}", column, in_words(reason, words), f"{n:,}", f'such as "{text}" in row {row}')
+            for delivery, column, reason, n, text, row in connection.execute(query).fetchall()
         ]
     yield from section("Put aside", aligned(aside) if aside else ())

@@ -15,18 +15,26 @@ if TYPE_CHECKING:
 SHOWN = 20
 
 
-@cli.command(epilog="\b\nExample:  mi diff outputs/example/monthly/2025-12/1 outputs/example/monthly/2025-12/2")
+@cli.command(
+    epilog="\b\nExample:  mi run parameters/example/monthly.yaml --force\n          mi diff outputs/example/monthly/2025-12/1"
+)
 @click.argument("before", type=click.Path(path_type=Path))
-@click.argument("after", type=click.Path(path_type=Path))
+@click.argument("after", type=click.Path(path_type=Path), required=False)
 @click.option("--all", "show_all", is_flag=True, help=f"Every figure; without it the first {SHOWN} of a report.")
-def diff(before: Path, after: Path, show_all: bool) -> None:
-    """Compare the reports in BEFORE and AFTER, two versions' folders (or periods': their newest), figure by figure.
+def diff(before: Path, after: Path | None, show_all: bool) -> None:
+    """Say which figures moved between two versions.
 
-    Says of each figure what it was and is, and whether the data, the code, the parameters or hiding moved it.
+    BEFORE and AFTER are their folders, or periods' for their newest; without AFTER the newest beside BEFORE. Says of
+    each figure what it was and is, and whether the data, the code, the parameters or hiding moved it.
     """
     from mi_analysis.batch.compare import compare, version_in
+    from mi_analysis.parameters import Problem, WrongUse
 
-    for line in difference_lines(compare(version_in(before), version_in(after)), show_all):
+    first = version_in(before)
+    second = version_in(after or first.folder.parent)
+    if first.folder.samefile(second.folder):
+        raise WrongUse(Problem(str(before), "is the newest version there.", "Name another one to compare it with."))
+    for line in difference_lines(compare(first, second), show_all):
         click.echo(line)
 
 

@@ -14,9 +14,9 @@ from mi_analysis.cli.shared import RESERVATIONS, aligned, breaches, cli, deliver
 @deliveries_option
 @out_option
 def export(institution: str, audience: str, deliveries: Path | None, out: Path | None) -> None:
-    """Write the released figures of INSTITUTION as parquet files and as one DuckDB file.
+    """Write the released figures of INSTITUTION for other programs.
 
-    The figures are those of the reports to the same audience: what is hidden there is hidden here.
+    As parquet files and as one DuckDB file. The figures are those of the reports to the same audience: what is hidden there is hidden here.
     In the DuckDB file the view "figures" has one row per figure; "measures" and "columns" say what
     each of them means.
     """

@@ -22,9 +22,9 @@ OPENED = "opened"
 @deliveries_option
 @click.option("--no-lab", is_flag=True, help="Only prepare the copy and say where it is.")
 def open_report(report: Path, deliveries: Path | None, no_lab: bool) -> None:
-    """Open the notebook behind REPORT (its page, workbook or notebook) in JupyterLab.
+    """Open the notebook behind REPORT in JupyterLab.
 
-    A copy to work in: the code as it ran, the report's parameters, and the same released figures. Says when
+    REPORT is its page, workbook or notebook. A copy to work in: the code as it ran, the report's parameters, and the same released figures. Says when
     the deliveries or the program have changed since, so that running it again can give other figures.
     """
     record, key = report_of(report)

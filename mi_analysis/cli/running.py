@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 @deliveries_option
 @out_option
 def plan(runfile: Path, only: tuple[str, ...], deliveries: Path | None, out: Path | None) -> None:
-    """What RUNFILE would make, what is up to date and why, and where each value comes from. Makes nothing."""
+    """Say what RUNFILE would make and why; makes nothing.
+
+    Which reports are up to date, which would be made anew and for what reason, and where each value comes from.
+    """
     import tempfile
 
     from mi_analysis.batch.record import settle
@@ -48,32 +51,23 @@ def plan(runfile: Path, only: tuple[str, ...], deliveries: Path | None, out: Pat
 @click.option("--only", multiple=True, metavar="NAME=CODE,...", help="Only these, for instance unit=07,09.")
 @click.option("--retry", is_flag=True, help="Only what failed or is missing.")
 @click.option("--force", is_flag=True, help="Make everything anew, as a new version.")
-@click.option("--strict", is_flag=True, help="Start nothing when a delivery breaches what was agreed.")
-@click.option("--workers", type=click.IntRange(1, 256), help="Reports at a time; else as many as there are cores.")
+@click.option("--strict", is_flag=True, help="Start nothing on a breach of what was agreed.")
 @click.option(
-    "--engine", default="mi", show_default=True, help="Papermill engine that runs the notebooks; papermill is its own."
+    "--workers", type=click.IntRange(1, 256), metavar="N", help="Reports at a time; else as many as there are cores."
 )
-@click.option("--executor", help="Where reports are made: processes, or tcp://name:8786 of a Dask cluster.")
+@click.option("--engine", default="mi", show_default=True, metavar="NAME", help="Of papermill; papermill is its own.")
+@click.option("--executor", metavar="WHERE", help="processes, or tcp://name:8786 of a Dask cluster.")
 @click.option("--json", "as_json", is_flag=True, help="One event a line, as JSON.")
 @deliveries_option
 @out_option
 def run(
-    runfile: Path,
-    only: tuple[str, ...],
-    retry: bool,
-    force: bool,
-    strict: bool,
-    workers: int | None,
-    engine: str,
-    executor: str | None,
-    as_json: bool,
-    deliveries: Path | None,
-    out: Path | None,
-) -> None:
-    """Make every report of RUNFILE that is missing or not up to date.
+    runfile: Path, only: tuple[str, ...], retry: bool, force: bool, strict: bool, workers: int | None, engine: str,
+    executor: str | None, as_json: bool, deliveries: Path | None, out: Path | None,
+) -> None:  # fmt: skip
+    """Make the reports of RUNFILE that are missing or not up to date.
 
-    One report is made first, alone; then the rest. A report that fails leaves the others alone. What
-    is last on the screen: counts, failures, the command to try again, and where the index is.
+    One report is made first, alone. One that fails leaves the others alone. Last on the screen stand
+    counts, failures, the command to try again, and where the index is.
     """
     from mi_analysis.batch.executors import opened as opened_executor
     from mi_analysis.batch.run import Options

@@ -17,14 +17,26 @@ Exit status: 0 fine, 1 some reports failed, 2 wrong use (nothing started),
 4 made with reservations, 130 stopped (run the same command to go on)."""
 
 
-@click.group(epilog="\b\nExample:  mi run parameters/example/monthly.yaml", context_settings={"max_content_width": 100})
+class InOrder(click.Group):
+    """Its verbs as they follow one another: a new institution, deliveries, reports, questions, what is handed on."""
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        """Names of the verbs; one that is not listed here is an error."""
+        return sorted(self.commands, key=["new", "check", "plan", "run", "ask", "open", "diff", "export"].index)
+
+
+@click.group(
+    cls=InOrder,
+    epilog="\b\nExample:  mi run parameters/example/monthly.yaml",
+    context_settings={"max_content_width": 100},
+)
 @click.version_option(package_name="mi-analysis", message="mi %(version)s")
 def cli() -> None:
     """Staff, economy, operations and strategy as one coherent report per unit."""
 
 
 deliveries_option = click.option(
-    "--deliveries", type=click.Path(path_type=Path), help="Folder with the files as received (also MI_DELIVERIES)."
+    "--deliveries", type=click.Path(path_type=Path), help="Folder of files as received (also MI_DELIVERIES)."
 )
 out_option = click.option(
     "--out", type=click.Path(path_type=Path), help="Folder for outputs, instead of the project's."

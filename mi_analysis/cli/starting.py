@@ -12,11 +12,11 @@ from mi_analysis.cli.shared import EXIT_STATUS, FINE, RESERVATIONS, cli, out_opt
 @click.option("--name", help="Name of the institution's folder below parameters; else the samples' folder.")
 @out_option
 def new(folder: Path, name: str | None, out: Path | None) -> None:
-    """Propose parameters/<name>/institution.yaml from the sample deliveries in FOLDER, and check it.
+    """Propose an institution from sample deliveries, and check it.
 
-    Guesses how each file is written, which table of the model it is, and near names of units and
-    activities, with a reason beside each guess. What you have to confirm is marked CONFIRM. An
-    institution that is there already is never written over.
+    Writes parameters/<name>/institution.yaml from the files in FOLDER: how each is written, which table of
+    the model it is, and near names of units and activities, with a reason beside each guess. What you have
+    to confirm is marked CONFIRM. An institution that is there already is never written over.
     """
     from mi_analysis.batch.plan import file_name
     from mi_analysis.cli.checking import check_lines

@@ -239,4 +239,5 @@ def test_the_monthly_files_of_the_nhs_are_one_source_with_its_month_in_the_name(
     assert [(name, source.files) for name, source in institution.sources.items()] == [("counts", ["Monthly-AE-*.csv"])]
     assert len({item.periods for item in received}) == len(received) == 13
     assert sum(item.account.quarantined for item in received) == 0
+    assert [finding.key for item in received for finding in item.findings if finding.severity != "note"] == []
     assert all(total.agrees for item in received for total in item.control_totals)

@@ -1,13 +1,16 @@
 """What suppliers are sent, and what is said of it when it comes back."""
 
 import io
+import re
 from datetime import date, datetime
 from pathlib import Path
 
 import pytest
 import xlsxwriter
+import yaml
 from python_calamine import CalamineWorkbook
 
+from mi_analysis.cli import main
 from mi_analysis.model.build import build
 from mi_analysis.model.contract import owed, workbook_pattern
 from mi_analysis.model.deliveries import check_profiles, read
@@ -176,6 +179,34 @@ def test_a_template_filled_in_wrongly_comes_back_with_the_right_words(tiny, temp
 
     assert [line for line in words if AGREED not in line] == expected
     assert aside == cells
+
+
+def test_mi_check_tells_each_wrong_workbook_apart_and_what_would_be_right(templates, tmp_path, capsys, monkeypatch):
+    (tmp_path / "parameters" / "tiny").mkdir(parents=True)
+    (tmp_path / "parameters" / "tiny" / "institution.yaml").write_text(yaml.safe_dump(GIVEN), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    findings, aside = [], []
+    for number, (changed, rows, expected, cells) in enumerate(WRONG.values(), start=1):
+        month = f"2025-{number:02}"
+        name = f"time_{month}.xlsx"
+        own = [[month if cell == "2025-03" else cell for cell in row] for row in rows]
+        filled(templates["time"], tmp_path / "deliveries" / name, own, **changed)
+        told = [line.partition(": ") for line in expected if line.startswith(("stop: ", "warn: "))]
+        findings += [f"  {severity}: {name}: {text}" for severity, _, text in told]
+        aside += [[name, column, reason, "1", f'such as "{text}" in row 6'] for column, text, reason in cells]
+
+    with pytest.raises(SystemExit) as ended:
+        main(["check", "tiny"])
+    sections = dict(part.split(":\n", 1) for part in capsys.readouterr().out.split("\n\n") if ":\n" in part)
+
+    assert ended.value.code == 4
+    shown = [line for line in sections["Findings"].splitlines() if ": time_" in line and "Extracted on" not in line]
+    assert sorted(shown) == sorted(findings)
+    assert [re.split(" {2,}", line.strip()) for line in sections["Put aside"].splitlines()] == aside
+    assert [re.split(" {2,}", line.strip()) for line in sections["Codes without a partner"].splitlines()] == [
+        ["time", "hours", "activity B", "The code is unknown", "1 rows", "1.00 hours"],
+        ["time", "hours", "unit 08", "The code is unknown", "1 rows", "1.00 hours"],
+    ]
 
 
 def test_dates_that_cannot_be_are_put_aside_with_their_reason(tiny, templates, tmp_path):
