@@ -63,7 +63,7 @@ def report(rest):
 def test(rest):
     """Run pytest, a process per core, each with whole files of tests."""
     set_up(DEVELOP)
-    return become(PYTHON, "-m", "pytest", "-n", "auto", "--dist", "loadfile", *rest)
+    return become(PYTHON, "-m", "pytest", "-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder", *rest)
 
 
 def lab(rest):

@@ -10,6 +10,7 @@ own. Last figures stand in ``benchmarks/README.md``.
 
 import argparse
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -375,7 +376,10 @@ def copies(prepared: Any, units: int) -> Any:
         if "grain" in frame:
             frame = frame[(frame["grain"] == "month") & (frame["period_start"] >= start)]
         own = frame[frame["unit"] == office]
-        return pd.concat([frame[frame["unit"] == root], *(own.assign(unit=code) for code in codes)], ignore_index=True)
+        pd.concat([frame[frame["unit"] == root], *(own.assign(unit=code) for code in codes)]).to_parquet(
+            stored := io.BytesIO()
+        )
+        return pd.read_parquet(stored)  # in one piece, as what is read of a model is
 
     released = Released(prepared.released.audience, *(grown(frame) for frame in prepared.released.frames().values()))
     named = prepared.units[prepared.units["unit"].isin([office, root])]

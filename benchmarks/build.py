@@ -1,10 +1,11 @@
 """The whole way, from parquet deliveries of time rows and cases to stored monthly measures, beside pandas and Polars.
 
-Run: ``python benchmarks/build.py [--time 1000000] [--cases 1000000] [--rounds 3] [--memory-limit 4GB] [--ways ours pandas polars]``.
+Run: ``python benchmarks/build.py [--time 1000000] [--cases 1000000] [--rounds 3] [--memory-limit 4GB] [--engine duckdb] [--ways ours pandas polars]``.
 40 offices under 8 centres, 20 activities, 36 months, a delivery of time rows and one of cases a month. Codes are placed
 by a crosswalk, one row in 200 has an unknown code, persons are counted per unit, medians, P90 and ageing are made for
-every level, activity and window. Each way is a process of its own; the ways take turns. Rows and hours have to be
-conserved, and what the other two make has to be what is stored here. They make less: eighteen measures where ours makes 71,
+every level, activity and window. Each way is a process of its own; the ways take turns. CPU and memory are those of the
+process: of a server or of Java nothing is counted. Rows, hours and cases have to be conserved, from the deliveries to the
+measures, and what the other two make has to be what is stored here. They make less: eighteen measures where ours makes 71,
 three windows of months where ours makes four of months, quarters and years, and they keep no quarantine, history or reasons.
 Polars is no dependency of the project: ``--polars FOLDER`` says where it lies. Last figures stand in ``benchmarks/README.md``.
 """
@@ -65,7 +66,7 @@ def write_deliveries(folder: Path, time_rows: int, case_rows: int) -> None:
 # --- ours ------------------------------------------------------------------------------------------------------------
 
 
-def institution(memory_limit: str) -> Any:
+def institution(memory_limit: str, engine: str) -> Any:
     """Profiles and keys of the deliveries."""
     from mi_analysis.parameters import Institution
 
@@ -90,16 +91,16 @@ def institution(memory_limit: str) -> Any:
             "time": {"files": ["time_*.parquet"], "facts": [{"table": "hours", "columns": time, "values": {"status": STATUS}}]},
             "cases": {"files": ["cases_*.parquet"], "facts": [{"table": "cases", "columns": case}]},
         },
-        **({"memory_limit": memory_limit} if memory_limit else {}),
+        "engine": engine, **({"memory_limit": memory_limit} if memory_limit else {}),
     })  # fmt: skip
 
 
-def ours(folder: Path, memory_limit: str) -> Path:
+def ours(folder: Path, memory_limit: str, engine: str) -> Path:
     """Build the model with its measures."""
     from mi_analysis.measures import compute
     from mi_analysis.model.build import build
 
-    given, model = institution(memory_limit), folder / "out" / "model"
+    given, model = institution(memory_limit, engine), folder / "out" / "model"
     build(given, "benchmark", folder, model, lambda con, new, as_of: compute.build(con, given, new, as_of))
     return model / "measures" / "values.parquet"
 
@@ -107,7 +108,7 @@ def ours(folder: Path, memory_limit: str) -> Path:
 # --- the same with pandas --------------------------------------------------------------------------------------------
 
 
-def with_pandas(folder: Path, _: str) -> Path:
+def with_pandas(folder: Path, *_: str) -> Path:
     """Read, check, place, count persons, measure, roll up, store: as an analyst who knows pandas well would."""
     above = {f"U{u}": [f"U{u}", f"C{u % CENTRES}", "R"] for u in range(OFFICES)} | {
         "U99": ["~", "~~", "R"]
@@ -213,7 +214,7 @@ def with_pandas(folder: Path, _: str) -> Path:
 # --- the same with Polars --------------------------------------------------------------------------------------------
 
 
-def with_polars(folder: Path, _: str) -> Path:
+def with_polars(folder: Path, *_: str) -> Path:
     """The same work in lazy frames, streamed where Polars can."""
     import polars as pl
 
@@ -314,15 +315,15 @@ def with_polars(folder: Path, _: str) -> Path:
     return folder / "polars.parquet"
 
 
-WAYS: dict[str, Callable[[Path, str], Path]] = {"ours": ours, "pandas": with_pandas, "polars": with_polars}
+WAYS: dict[str, Callable[..., Path]] = {"ours": ours, "pandas": with_pandas, "polars": with_polars}
 
 
 # --- measured and compared -------------------------------------------------------------------------------------------
 
 
-def measure(way: str, folder: Path, memory_limit: str) -> None:
+def measure(way: str, folder: Path, memory_limit: str, engine: str) -> None:
     """Go one way; print what it took."""
-    WAYS[way](folder, memory_limit)
+    WAYS[way](folder, memory_limit, engine)
     used = resource.getrusage(resource.RUSAGE_SELF)
     print(json.dumps({"cpu_seconds": round(used.ru_utime + used.ru_stime, 1), "peak_mb": used.ru_maxrss // 1024}))
 
@@ -342,11 +343,18 @@ def conserved(folder: Path) -> None:
             print(f"{name}: {rows} rows delivered = {kept} in the model + {aside} set aside")
             if rows != kept + aside:
                 raise SystemExit(f"{rows - kept - aside} rows of {name} are nowhere.")
-        delivered = con.execute(f"select sum(hours) from read_parquet('{folder}/time_*.parquet')").fetchall()[0][0]
-        kept = con.execute(f"select sum(hours) from read_parquet('{model}/hours.parquet')").fetchall()[0][0]
-        print(f"hours: {delivered:.2f} delivered, {kept:.2f} in the model")
-        if abs(delivered - kept) > 1e-9 * delivered:
-            raise SystemExit("Hours are lost or made.")
+        delivered = con.execute(
+            "select sum(hours), (select count(*) from read_parquet($cases)), (select count(closed) from read_parquet($cases)) from read_parquet($time)",
+            {"time": f"{folder}/time_*.parquet", "cases": f"{folder}/cases_*.parquet"},
+        ).fetchall()[0]
+        measured = con.execute(
+            f"select sum(registered_hours), sum(received), sum(closed) from read_parquet('{model}/measures/values.parquet') "
+            "where unit = 'R' and activity = '*' and grain = 'month' and \"window\" = 'month'"
+        ).fetchall()[0]
+        for name, given, found in zip(("hours", "cases received", "cases closed"), delivered, measured, strict=True):
+            print(f"{name}: {given:.2f} delivered, {found:.2f} measured of the whole, all months")
+            if abs(given - found) > 1e-9 * given:
+                raise SystemExit(f"{name} are lost or made.")
 
 
 def compared(stored: Path, other: Path) -> None:
@@ -376,6 +384,7 @@ def main() -> None:
     asked.add_argument("--cases", type=int, default=1_000_000)
     asked.add_argument("--rounds", type=int, default=1)
     asked.add_argument("--memory-limit", default="")
+    asked.add_argument("--engine", default="duckdb", help="duckdb, postgresql (MI_WAREHOUSE says where) or spark")
     asked.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS))
     asked.add_argument("--polars", default="", metavar="FOLDER")
     given = asked.parse_args()
@@ -387,7 +396,16 @@ def main() -> None:
         for _ in range(given.rounds):
             for way in given.ways:
                 subprocess.run(["rm", "-rf", str(folder / "out")], check=True) if way == "ours" else None
-                command = [sys.executable, __file__, "--measure", way, text, given.memory_limit, given.polars]
+                command = [
+                    sys.executable,
+                    __file__,
+                    "--measure",
+                    way,
+                    text,
+                    given.memory_limit,
+                    given.engine,
+                    given.polars,
+                ]
                 told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
                 found[way].append(json.loads(told.splitlines()[-1]))
                 print(way, found[way][-1], flush=True)
@@ -402,7 +420,7 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--measure"]:
-        sys.path.append(sys.argv[5])
-        measure(sys.argv[2], Path(sys.argv[3]), sys.argv[4])
+        sys.path.append(sys.argv[6])
+        measure(sys.argv[2], Path(sys.argv[3]), sys.argv[4], sys.argv[5])
     else:
         main()

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import pickle
 import re
 import shutil
 import subprocess
@@ -92,14 +93,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "long: takes long; runs only with --long")
+    config.addinivalue_line("markers", "thorough: more than the quick tier has time for; runs in CI and with --long")
     for marker, (name, _) in NEEDS.items():
         config.addinivalue_line("markers", f"{marker}: needs {name}; skipped where it is missing")
+
+
+ROOMS_THAT_TAKE_LONGEST = ("notebooks", "workbench", "cli", "batch", "disclosure", "measures", "model")
+"""Given out first, so that no process is left with a long file at the end while another has nothing to do."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def turn(item: pytest.Item) -> int:
+        room = item.path.parent.name
+        return ROOMS_THAT_TAKE_LONGEST.index(room) if room in ROOMS_THAT_TAKE_LONGEST else len(ROOMS_THAT_TAKE_LONGEST)
+
+    items.sort(key=turn)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("long") and not item.config.getoption("--long"):
         pytest.skip("long (run with --long)")
+    in_full = item.config.getoption("--long") or os.environ.get("MI_REQUIRE_ALL") == "1"
+    if item.get_closest_marker("thorough") and not in_full:
+        pytest.skip("thorough (run in CI and with --long)")
     for marker in NEEDS:
         if item.get_closest_marker(marker):
             require(marker)
@@ -151,14 +168,39 @@ class SmallAgency:
 
 
 @pytest.fixture(scope="session")
-def small_agency(tmp_path_factory: pytest.TempPathFactory) -> SmallAgency:
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], Any]], tuple[Path, Any]]:
+    """Makes a folder once for all processes of the tests; each gets a copy of its own, and what the maker returned."""
+    from mi_analysis.workbench.preparation import one_at_a_time
+
+    own = tmp_path_factory.getbasetemp()
+    of_all = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def made_once(name: str, make: Callable[[Path], Any]) -> tuple[Path, Any]:
+        folder, copy = of_all / f"{name}-made", tmp_path_factory.mktemp(name)
+        with one_at_a_time(folder):
+            if not (folder / "returned").exists():
+                shutil.rmtree(folder / "made", ignore_errors=True)
+                (folder / "made").mkdir()
+                (folder / "returned").write_bytes(pickle.dumps(make(folder / "made")))
+        shutil.copytree(folder / "made", copy, dirs_exist_ok=True)
+        return copy, pickle.loads((folder / "returned").read_bytes())
+
+    return made_once
+
+
+@pytest.fixture(scope="session")
+def small_agency(made_once: Callable[[str, Callable[[Path], Any]], tuple[Path, Any]]) -> SmallAgency:
     """Made and built once; look, do not touch."""
     from mi_analysis import synthetic
     from mi_analysis.workbench import prepare
 
-    root = tmp_path_factory.mktemp("agency")
-    shutil.copytree(HERE.parent / "parameters" / "example", root / "parameters" / "example")
-    truth = synthetic.make(root / "outputs" / "example" / "deliveries", units=10, months=13)
+    def make(root: Path) -> Any:
+        shutil.copytree(HERE.parent / "parameters" / "example", root / "parameters" / "example")
+        truth = synthetic.make(root / "outputs" / "example" / "deliveries", units=10, months=13)
+        prepare("example", start=root)
+        return truth
+
+    root, truth = made_once("agency", make)
     return SmallAgency(root, truth, prepare("example", start=root))
 
 

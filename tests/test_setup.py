@@ -150,7 +150,7 @@ def run(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Modul
 
 def test_a_verb_sets_up_once_and_passes_the_exit_status_on(run: ModuleType) -> None:
     assert run.main(["test", "-x", "--long"]) == 7
-    assert run.calls == ["venv", DEVELOP, ".", "-m pytest -n auto --dist loadfile -x --long"]
+    assert run.calls == ["venv", DEVELOP, ".", "-m pytest -n auto --dist loadfile --no-loadscope-reorder -x --long"]
 
     run.calls.clear()
 

@@ -1,7 +1,7 @@
 """The account of a build: every delivery, every problem, every row that found no partner, at once."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -132,9 +132,10 @@ class Audit:
 
     def write(self, file: Path) -> None:
         """Store the audit as JSON, the same bytes for the same content."""
-        file.write_text(
-            json.dumps(asdict(self), ensure_ascii=False, indent=1, sort_keys=True, default=str), encoding="utf-8"
+        text = json.dumps(
+            self, ensure_ascii=False, sort_keys=True, default=lambda one: vars(one) if is_dataclass(one) else str(one)
         )
+        file.write_text(text, encoding="utf-8")
 
 
 def read(file: Path) -> Audit | None:
@@ -212,7 +213,9 @@ def gaps(
         for key in ("unit", "activity")
     )
     found = []
-    for key, code, reason, count, amount in connection.execute(f"{of_key} order by key desc, rows desc, code").fetchall():
+    for key, code, reason, count, amount in connection.execute(
+        f"{of_key} order by key desc, rows desc, code"
+    ).fetchall():
         code = code and code[:LONGEST_TOLD]
         near = keys.near(key, system, code) if reason in ("unknown", "gap", "rest") else ""
         worth = round(amount or 0, 6)

@@ -78,7 +78,9 @@ def place(connection: duckdb.DuckDBPyConnection, fact: pa.Table, table: str, sys
             placed = placed.append_column(column, pa.DictionaryArray.from_arrays(pa.array(at, pa.int32()), words))
     part = np.array([row.share for row in units])[unit_row] * np.array([row.share for row in activities])[first]
     placed = placed.append_column("part", pa.array(part))
-    told = [np.array([bool(row.reason) for row in listed])[at] for listed, at in ((units, unit_row), (activities, first))]
+    told = [
+        np.array([bool(row.reason) for row in listed])[at] for listed, at in ((units, unit_row), (activities, first))
+    ]
     database.add_arrow(connection, "delivered", placed)
     database.add_arrow(connection, "astray", placed.filter(pa.array(np.logical_or(*told))))
     once = "row_number() over (partition by coalesce(person_key, row::varchar), spell_start order by row) = 1"

@@ -284,8 +284,8 @@ def _lines(sources: Sequence[Proposed], shown: str, name: str) -> Iterator[str]:
                         f"  # {CONFIRM}{'; '.join(doubtful)[:120]}" if doubtful else ""
                     )
         none = "activity" in TABLES[found.table].columns and "activity" not in found.columns
-        share, why = (", smallest_mapped_share: 0", "no column is an activity; ") if none else ("", "")
-        yield f'    contract: {{ owner: "", content: ""{share} }}  # {CONFIRM}{why}who delivers it; due_working_day when it is due\n'
+        least, why = (", smallest_mapped_share: 0", "no column is an activity; ") if none else ("", "")
+        yield f'    contract: {{ owner: "", content: ""{least} }}  # {CONFIRM}{why}who delivers it; due_working_day when it is due\n'
     for kind in ("unit", "activity"):
         yield from key_lines(sources, kind, name)
         yield ""

@@ -139,8 +139,8 @@ class Prepared:
             comments = comments[comments["unit"].isin(own)]
             changes = changes.assign(**changes[["unit", "others"]].where(changes["unit"].isin(own), ""))
             released, units, quarantined = released.of_units(own), units[units["unit"].isin(own)], quarantined.head(0)
-            received = tuple(replace(item, **without_others(item)) for item in audit.received)
-            audit = replace(audit, received=received, restated=tuple(row for row in audit.restated if row.unit == unit))
+            moved = tuple(row for row in audit.restated if row.unit == unit)
+            audit = replace(audit, received=self._received_of_a_unit, restated=moved)
         if activity:
             released = Released(
                 released.audience, *(of_activity(frame, activity) for frame in released.frames().values())
@@ -167,6 +167,10 @@ class Prepared:
         if not unit:  # a path is no part of what the slice holds: a name without a dot is not in its fingerprint
             (folder / "register").write_text(str(register_of(self.folder).absolute()), encoding="utf-8")
         return fingerprint(folder)
+
+    @cached_property
+    def _received_of_a_unit(self) -> tuple[Received, ...]:
+        return tuple(replace(item, **without_others(item)) for item in self.audit.received)
 
     @cached_property
     def _studies(self) -> dict[str, Study]:

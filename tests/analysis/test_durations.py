@@ -252,6 +252,7 @@ def test_nothing_is_said_of_a_change_where_one_year_has_too_few_closed():
     assert mean_change(durations(few.query("span == 'now'"), by="span"), "now", "before") == ()
 
 
+@pytest.mark.thorough
 def test_two_equal_groups_are_told_apart_in_one_of_twenty_draws():
     rng = np.random.default_rng(20)
     found = []

@@ -108,6 +108,7 @@ def everything(root: Path) -> dict[str, object]:
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="a pool of forks that breaks may wait for ever on newer Python")
+@pytest.mark.thorough
 @pytest.mark.parametrize("moments", [5, pytest.param(50, marks=pytest.mark.long)])
 def test_a_run_killed_at_any_moment_is_taken_up_again(moments, runner, finished, tmp_path):
     """Moments are spread over all that the run opens, makes, renames and removes: deliveries, model, release, reports."""

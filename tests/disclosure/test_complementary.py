@@ -272,7 +272,9 @@ def attacked(seed: int) -> tuple[int, list, list]:
     return len(attack.hidden), exact, too_near(attack, cells, "sick_days")
 
 
-@pytest.mark.parametrize("seed", [*range(10), 34])  # in 34 more than the least interval is needed: half of the figure
+@pytest.mark.parametrize(
+    "seed", [*range(4), *(pytest.param(n, marks=pytest.mark.thorough) for n in range(4, 10)), 34]
+)  # in 34 more than the least interval is needed: half of the figure
 def test_nothing_hidden_of_a_random_institution_can_be_found(seed):
     hidden, exact, near = attacked(seed)
 

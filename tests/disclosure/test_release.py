@@ -348,7 +348,7 @@ def measures(small_agency) -> Frames:
 
 
 @pytest.mark.parametrize("measure", ["sick_days", "child_sick_days", "overtime_hours", "attendance_hours"])
-@pytest.mark.parametrize("audience", ["internal", "public"])
+@pytest.mark.parametrize("audience", ["internal", pytest.param("public", marks=pytest.mark.thorough)])
 def test_no_hidden_month_of_the_example_agency_can_be_found(small_agency, measures, audience, measure):
     released = release(measures, audience, small_agency.prepared.institution.privacy).values
     shown, true = (frame[frame["activity"] == "*"] for frame in (released, measures.values))

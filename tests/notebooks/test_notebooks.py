@@ -52,9 +52,10 @@ def executed(request, project, example, tmp_path_factory):
     data = released.slice(folder / "slice", unit, "", released.periods[-1])
     given = {"source": str(folder / "slice"), "unit": unit, "language": LANGUAGES.get(request.param, "da")}
     taken = papermill.inspect_notebook(str(project / "notebooks" / f"{request.param}.ipynb"))
+    papermill_engines.register("mi", warm_engine.Engine)
     notebook = papermill.execute_notebook(
         project / "notebooks" / f"{request.param}.ipynb", None, {name: given[name] for name in taken if name in given},
-        kernel_name="python3", progress_bar=False, execution_timeout=300, cwd=project / "notebooks",
+        engine_name="mi", kernel_name="python3", progress_bar=False, execution_timeout=300, cwd=project / "notebooks",
     )  # fmt: skip
     return request.param, notebook, data
 
@@ -76,14 +77,13 @@ def run_again(project, notebook, tmp_path):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_a_forked_kernel_gives_the_same_cells_as_papermills_own(executed, project, plain, request):
-    name, stock, _ = executed
+    name, forked, _ = executed
     if name != "02_unit_report" and not request.config.getoption("--long"):
         pytest.skip("long (run with --long)")
-    papermill_engines.register("mi", warm_engine.Engine)
 
-    forked = papermill.execute_notebook(
-        project / "notebooks" / f"{name}.ipynb", None, dict(stock.metadata.papermill.parameters), engine_name="mi",
-        progress_bar=False, execution_timeout=300, cwd=project / "notebooks",
+    stock = papermill.execute_notebook(
+        project / "notebooks" / f"{name}.ipynb", None, dict(forked.metadata.papermill.parameters),
+        kernel_name="python3", progress_bar=False, execution_timeout=300, cwd=project / "notebooks",
     )  # fmt: skip
 
     assert plain(forked) == plain(stock)

@@ -7,14 +7,20 @@ from mi_analysis.workbench import prepare
 
 
 @pytest.fixture(scope="session")
-def whole_agency(project, tmp_path_factory):
+def whole_agency(project, made_once):
     """Eksempelstyrelsen in full: 24 offices, 36 months; what is true, and the model."""
-    folder = tmp_path_factory.mktemp("whole")
-    truth = synthetic.make(folder / "deliveries")
-    made = prepare(
-        "example", start=project, deliveries=folder / "deliveries", audience="internal", out=folder / "outputs"
-    )
-    return truth, made
+
+    def prepared_in(folder):
+        places = {"deliveries": folder / "deliveries", "out": folder / "outputs"}
+        return prepare("example", start=project, audience="internal", **places)
+
+    def make(folder):
+        truth = synthetic.make(folder / "deliveries")
+        prepared_in(folder)
+        return truth
+
+    folder, truth = made_once("whole", make)
+    return truth, prepared_in(folder)
 
 
 @pytest.fixture(scope="session")
