@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
-from mi_analysis.analysis.basis import BadInput, Sentence, checked, no_blanks
+from mi_analysis.analysis.basis import BadInput
 
 STEPS = ("gross", "holiday_days", "special_days", "public_holidays", "sick_days", "other_days", "non_task_share")
 
@@ -47,40 +46,3 @@ class Ladder:
             left -= taken
             rows.append((step, -taken, left))
         return pd.DataFrame(rows, columns=["step", "hours", "left"])
-
-
-@dataclass(frozen=True)
-class AssumedHours:
-    """Hours from assumed means and coefficients of variation, in closed form.
-
-    `mean`; `sd_independent` (activities vary on their own) and `sd_together` (all move as one: the upper bound); `fte`:
-    mean over net hours. `table`: activity, mean, sd.
-    """
-
-    mean: float
-    sd_independent: float
-    sd_together: float
-    fte: float
-    table: pd.DataFrame
-    method: Sentence
-
-
-def assumed_hours(activities: pd.DataFrame, net_hours: float) -> AssumedHours:
-    """Hours where there is no history: activity, cases_mean, cases_cv, hours_per_case_mean, hours_per_case_cv.
-
-    Cases and hours per case of an activity are taken to vary independently. Raises `BadInput` for blanks or negatives.
-    """
-    numbers = ["cases_mean", "cases_cv", "hours_per_case_mean", "hours_per_case_cv"]
-    table = no_blanks(checked(activities, ["activity"], numbers), numbers)
-    if (table[numbers] < 0).any(axis=None) or not net_hours > 0:
-        raise BadInput("Means and coefficients of variation must not be negative, and net hours be above 0.")
-    mean = table["cases_mean"] * table["hours_per_case_mean"]
-    sd = mean * np.sqrt((1 + table["cases_cv"] ** 2) * (1 + table["hours_per_case_cv"] ** 2) - 1)
-    return AssumedHours(
-        mean=float(mean.sum()),
-        sd_independent=float(np.sqrt((sd**2).sum())),
-        sd_together=float(sd.sum()),
-        fte=float(mean.sum() / net_hours),
-        table=table[["activity"]].assign(mean=mean, sd=sd),
-        method=Sentence("method.assumed_hours", {"dependence": ["independent", "together"]}),
-    )

@@ -134,15 +134,6 @@ def mean_change(made: Durations, group: str, against: str) -> tuple[Sentence, ..
     return (Sentence(f"verdict.durations.{key}", {name: float(value) for name, value in (values | about).items()}),)
 
 
-def flow_gaps(flow: pd.DataFrame, tolerance: float = 0.5) -> pd.DataFrame:
-    """Rows where opening + received + reopened - closed is not closing, with `difference` (closing less computed)."""
-    columns = ["opening", "received", "reopened", "closed", "closing"]
-    table = checked(flow, finite=columns)
-    computed = table["opening"] + table["received"] + table["reopened"].fillna(0) - table["closed"]
-    table = table.assign(difference=table["closing"] - computed)
-    return table[table["difference"].abs() > tolerance]
-
-
 def _read(cases: pd.DataFrame, by: str | None) -> pd.DataFrame:
     late = ["entry"] if "entry" in cases else []
     needed = ["days", "closed", *late]

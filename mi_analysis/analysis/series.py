@@ -1,22 +1,16 @@
-"""One monthly series: paths it may take, and how much it changed at a known date.
+"""One monthly series: paths it may take.
 
-Paths: y = calendar month + level + e, where the level moves by alpha e and returns to its mean at the rate 1 - phi
+y = calendar month + level + e, where the level moves by alpha e and returns to its mean at the rate 1 - phi
 (Hyndman et al. 2008, ch. 3 and 5), and a drift that is kept small by a prior. alpha and phi are not picked but weighted
 over a grid by their restricted likelihood, and coefficients are drawn too: taken as known, intervals come out too narrow.
 """
 
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-import statsmodels.api as sm
-from scipy import stats
-from statsmodels.stats.diagnostic import acorr_breusch_godfrey
-from statsmodels.stats.stattools import durbin_watson
 
-from mi_analysis.analysis.basis import BadInput, Sentence, checked, no_blanks
+from mi_analysis.analysis.basis import BadInput
 
 Array = npt.NDArray[np.float64]
 
@@ -123,79 +117,3 @@ def paths(model: Model, picked: npt.NDArray[np.int64], ahead: int, rng: np.rando
             level = level + alpha * news
         result[rows] = steps
     return result
-
-
-@dataclass(frozen=True)
-class LevelShift:
-    """Change of a series' level at a known date, with straight time and calendar months beside it.
-
-    `estimate` with `low`, `high` (95 %) in the values' unit, or, for `log`, in per cent; `coef`, `se` (Newey-West, Bartlett)
-    and `se_iid` (as if months were independent: for contrast) on the fitted scale. `durbin_watson`; `breusch_godfrey` and
-    its p at the same lag.
-    """
-
-    estimate: float
-    low: float
-    high: float
-    p: float
-    coef: float
-    se: float
-    se_iid: float
-    durbin_watson: float
-    breusch_godfrey: float
-    breusch_godfrey_p: float
-    n: int
-    warnings: tuple[Sentence, ...]
-    method: Sentence
-
-
-def level_shift(series: pd.DataFrame, since: date, *, log: bool = False, lag: int = 12) -> LevelShift:
-    """Level from `since` on against before: rows of period_start and value, one per month, at least 24 and 6 on each side.
-
-    Raises `BadInput` for blanks, missing or repeated months, values of 0 or less with `log`, or too few months.
-    """
-    table = no_blanks(checked(series, ["period_start"], ["value"]), ["value"])
-    day = pd.to_datetime(table["period_start"])
-    table = table.assign(month=day.dt.year * 12 + day.dt.month - 1).sort_values("month", ignore_index=True)
-    after = (table["month"] >= since.year * 12 + since.month - 1).to_numpy()
-    if (np.diff(table["month"]) != 1).any():
-        raise BadInput("The months are not consecutive; neighbouring months are needed to judge how alike they are.")
-    if len(table) < SEASON_MONTHS or min(after.sum(), (~after).sum()) < 6 or lag >= len(table) // 2:
-        raise BadInput(
-            f"There are {(~after).sum()} months before and {after.sum()} after; 24 in all, 6 on each side, are needed."
-        )
-    y = table["value"].to_numpy()
-    if log and (y <= 0).any():
-        raise BadInput("A value is 0 or less and has no logarithm; use log=False.")
-    season = pd.get_dummies(table["month"] % 12, drop_first=True).to_numpy(dtype=float)
-    x = np.column_stack([np.ones(len(y)), after, np.arange(len(y)), season]).astype(float)
-    fitted = sm.OLS(np.log(y) if log else y, x).fit(method="qr")
-    if not fitted.mse_resid > 1e-20 * max(1.0, float(np.var(y))):
-        raise BadInput(
-            "The series has no variation about its straight line and calendar months; nothing can be judged."
-        )
-    robust = fitted.get_robustcov_results("HAC", maxlags=lag, use_correction=False, use_t=True)
-    coef, se = float(robust.params[1]), float(robust.bse[1])
-    half = float(stats.t.isf(0.025, fitted.df_resid)) * se
-    estimate, low, high = (float(100 * np.expm1(v)) if log else v for v in (coef, coef - half, coef + half))
-    chi2, chi2_p, *_ = acorr_breusch_godfrey(fitted, nlags=lag, result_object=False)
-    alike = (
-        (Sentence("warning.level_shift.autocorrelation", {"times": se / float(fitted.bse[1])}),)
-        if chi2_p < 0.05
-        else ()
-    )
-    return LevelShift(
-        estimate=estimate,
-        low=low,
-        high=high,
-        p=float(robust.pvalues[1]),
-        coef=coef,
-        se=se,
-        se_iid=float(fitted.bse[1]),
-        durbin_watson=float(durbin_watson(fitted.resid)),
-        breusch_godfrey=float(chi2),
-        breusch_godfrey_p=float(chi2_p),
-        n=len(y),
-        warnings=alike,
-        method=Sentence("method.level_shift", {"since": since, "lag": lag, "log": log}),
-    )

@@ -54,14 +54,6 @@ def _two_of_three(near: np.ndarray, same_side: np.ndarray) -> np.ndarray:
     return flagged
 
 
-def expected_false_alarms(charts: int, points: int = 24, draws: int = 1000) -> float:
-    """Of so many charts of pure chance, how many show a signal at the latest month (simulated, fixed seed)."""
-    noise = np.random.default_rng(20260101).normal(size=(draws, points))
-    centre, half = noise.mean(axis=1), 2.66 * np.abs(np.diff(noise)).mean(axis=1)
-    found = (signals(y, c, c - h, c + h) for y, c, h in zip(noise, centre, half, strict=True))
-    return charts * sum(any(rule[-1] for rule in each.values()) for each in found) / draws
-
-
 def said_of_level(rows: pd.DataFrame) -> tuple[Sentence, ...]:
     """Verdict on one segment's months with values: signs at the latest month, else earlier ones, else stable."""
     latest = rows.iloc[-1]

@@ -1,12 +1,9 @@
-"""The ladder and the closed form, against definitions and R."""
+"""The ladder, against definitions."""
 
-import json
-
-import pandas as pd
 import pytest
 
 from mi_analysis.analysis.basis import BadInput
-from mi_analysis.analysis.capacity import Ladder, assumed_hours
+from mi_analysis.analysis.capacity import Ladder
 
 
 def test_the_ladder_is_that_of_the_definitions():
@@ -31,27 +28,3 @@ def test_a_ladder_that_leaves_nothing_is_refused():
         Ladder(holiday_days=400)
 
     assert str(caught.value) == "The ladder leaves -1191.4 of 1924.0 hours; net hours must be above 0."
-
-
-def test_hours_from_assumptions_agree_with_the_closed_form(reference):
-    made = assumed_hours(pd.read_csv(reference / "staff_plan" / "activities.csv"), 1480)
-
-    got = {"mean": made.mean, "sd_independent": made.sd_independent, "sd_perfectly_correlated": made.sd_together}
-    expected = json.loads((reference / "staff_plan" / "case.json").read_text("utf-8"))["expected"]
-    assert got == {e["name"]: pytest.approx(e["value"], rel=e["rtol"], abs=e["atol"]) for e in expected}
-    assert made.fte == pytest.approx(3760 / 1480)
-
-
-def test_the_assumed_dependence_between_activities_is_stated(reference):
-    made = assumed_hours(pd.read_csv(reference / "staff_plan" / "activities.csv"), 1480)
-
-    assert made.method.values["dependence"] == ["independent", "together"]
-    assert made.sd_independent < made.sd_together
-
-
-def test_assumptions_below_zero_are_refused(reference):
-    table = pd.read_csv(reference / "staff_plan" / "activities.csv")
-    with pytest.raises(BadInput) as caught:
-        assumed_hours(table.assign(cases_cv=-0.1), 1480)
-
-    assert str(caught.value) == "Means and coefficients of variation must not be negative, and net hours be above 0."

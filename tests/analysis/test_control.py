@@ -10,7 +10,7 @@ import pytest
 
 from mi_analysis.analysis.basis import BadInput, Sentence
 from mi_analysis.analysis.control import control_chart
-from mi_analysis.analysis.signals import expected_false_alarms, run_chart_limits, run_chart_shows_change, signals
+from mi_analysis.analysis.signals import run_chart_limits, run_chart_shows_change, signals
 
 CASES = ["spc_neutral", "spc_six_vs_seven_trend", "spc_outlier_not_screened", "spc_rebased"]
 NHS_CASES = ["spc_nhs_RR1", "spc_nhs_RR1_noscreen", "spc_nhs_RR1_fix12"]  # open data that the project does not pass on
@@ -316,11 +316,6 @@ def test_limits_of_a_rate_follow_its_denominator_and_a_zero_denominator_is_a_gap
     assert chart.table["upper"].iloc[0] > chart.table["upper"].iloc[9]
     assert chart.table["value"].isna().iloc[-1]
     assert Sentence("warning.spc.no_denominator", {"n": 1}) in chart.warnings
-
-
-def test_among_many_charts_of_chance_some_alarm():
-    assert 1 < expected_false_alarms(100) < 5
-    assert expected_false_alarms(10) == pytest.approx(expected_false_alarms(100) / 10)
 
 
 @pytest.mark.parametrize(("change", "options", "message"), [

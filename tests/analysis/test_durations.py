@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mi_analysis.analysis.basis import BadInput, Sentence
-from mi_analysis.analysis.durations import durations, durations_of, flow_gaps, life_table, mean_change, open_share
+from mi_analysis.analysis.durations import durations, durations_of, life_table, mean_change, open_share
 
 
 def cases(days, closed, **columns):
@@ -173,14 +173,6 @@ def test_the_order_of_rows_does_not_matter():
     pd.testing.assert_frame_equal(
         durations(table, by="unit").table, durations(table.sample(frac=1, random_state=2), by="unit").table
     )
-
-
-def test_a_stock_that_does_not_follow_from_the_flow_is_found():
-    flow = pd.DataFrame({"opening": [5.0, 7], "received": [10.0, 4], "reopened": [np.nan, 0], "closed": [8.0, 6]})
-    gaps = flow_gaps(flow.assign(closing=[7.0, 6]))
-
-    assert gaps.index.tolist() == [1]
-    assert gaps["difference"].tolist() == [1.0]
 
 
 FINE = cases([5.0, 6, 7], [1, 0, 1], unit=["A", "B", "A"])

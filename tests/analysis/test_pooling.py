@@ -1,4 +1,4 @@
-"""Pooling against lme4 and metafor, and by relations."""
+"""Pooling against metafor, and by relations."""
 
 import numpy as np
 import pandas as pd
@@ -6,12 +6,7 @@ import pytest
 
 from mi_analysis.analysis.association import associate
 from mi_analysis.analysis.basis import BadInput
-from mi_analysis.analysis.pooling import mixed_slopes, pool_estimates, pool_slopes
-
-
-@pytest.fixture
-def hours(reference):
-    return pd.read_csv(reference / "pooling_panel" / "panel.csv")
+from mi_analysis.analysis.pooling import pool_estimates, pool_slopes
 
 
 @pytest.fixture
@@ -19,60 +14,13 @@ def slopes(reference):
     return pd.read_csv(reference / "pooling_meta_slopes" / "estimates.csv")
 
 
-def test_every_value_of_the_mixed_model_agrees(hours, agrees):
-    got = {}
-    for name, reml in (("REML", True), ("ML", False)):
-        fit = mixed_slopes(hours, "hours_per_100_cases", "t", reml=reml)
-        got |= {
-            f"{name}.fixef.(Intercept)": fit.intercept,
-            f"{name}.fixef.t": fit.slope,
-            f"{name}.se.(Intercept)": fit.intercept_se,
-            f"{name}.se.t": fit.slope_se,
-            f"{name}.sd_intercept": fit.sd_intercept,
-            f"{name}.sd_slope": fit.sd_slope,
-            f"{name}.corr": fit.correlation,
-            f"{name}.sd_resid": fit.sd_residual,
-            f"{name}.loglik": fit.loglik,
-            **{f"{name}.unit_slopes.{row.unit}": row.slope for row in fit.table.itertuples()},
-            **{f"{name}.unit_intercepts.{row.unit}": row.intercept for row in fit.table.itertuples()},
-            **{f"separate_ols_slopes.{row.unit}": row.own_slope for row in fit.table.itertuples()},
-        }
-
-    agrees("pooling_panel", got)
-
-
-def test_unit_slopes_are_drawn_towards_the_common_one(hours):
-    fit = mixed_slopes(hours, "hours_per_100_cases", "t")
-
-    assert fit.table["slope"].std() < fit.table["own_slope"].std()
-    assert fit.table["lo"].lt(fit.table["slope"]).all()
-    assert fit.table["slope"].lt(fit.table["hi"]).all()
-
-
-def test_a_mixed_fit_does_not_depend_on_the_scale_of_time_or_outcome(hours):
-    plain = mixed_slopes(hours, "hours_per_100_cases", "t")
-    scaled = mixed_slopes(hours.assign(t=hours["t"] * 1e6, h=hours["hours_per_100_cases"] * 1e9), "h", "t")
-
-    assert scaled.table["slope"].to_numpy() / 1e3 == pytest.approx(plain.table["slope"].to_numpy(), rel=1e-4)
-
-
 def test_every_reported_value_of_pooled_estimates_agrees(slopes, agrees):
-    got = {}
-    for method in ("reml", "dl", "pm"):
-        name, found = method.upper(), pool_estimates(slopes["unit"], slopes["slope"], slopes["se"], method)
-        got |= {
-            f"{name}.mu": found.mean,
-            f"{name}.se": found.se,
-            f"{name}.tau2": found.tau2,
-            f"{name}.Q": found.q,
-            f"{name}.Qp": found.q_p,
-            f"{name}.I2": found.i2,
-            f"{name}.pi_lo": found.prediction[0],
-            f"{name}.pi_hi": found.prediction[1],
-            **{f"{name}.eb.{row.unit}": row.pooled for row in found.table.itertuples()},
-        }
     found = pool_estimates(slopes["unit"], slopes["slope"], slopes["se"])
-    got |= {
+    got = {
+        "REML.mu": found.mean,
+        "REML.se": found.se,
+        "REML.tau2": found.tau2,
+        **{f"REML.eb.{row.unit}": row.pooled for row in found.table.itertuples()},
         "KNHA_REML.mu": found.mean,
         "KNHA_REML.se": found.se_adjusted,
         "KNHA_REML.p": found.p,
@@ -80,7 +28,18 @@ def test_every_reported_value_of_pooled_estimates_agrees(slopes, agrees):
         "KNHA_REML.hi": found.interval[1],
     }
 
-    agrees("pooling_meta_slopes", got, {"FE.mu", "FE.se"})  # see tests/reference/README.md
+    parts = ("mu", "se", "tau2", "Q", "Qp", "I2", "pi_lo", "pi_hi", *(f"eb.{unit}" for unit in slopes["unit"]))
+    others = {f"{method}.{part}" for method in ("DL", "PM") for part in parts} | {"FE.mu", "FE.se"}
+    others |= {f"REML.{part}" for part in ("Q", "Qp", "I2", "pi_lo", "pi_hi")}
+
+    agrees("pooling_meta_slopes", got, others)  # see tests/reference/README.md
+
+
+def test_unit_slopes_are_drawn_towards_the_common_one(slopes):
+    found = pool_estimates(slopes["unit"], slopes["slope"], slopes["se"])
+
+    assert found.table["pooled"].std() < found.table["own"].std()
+    assert ((found.table["pooled"] - found.mean).abs() < (found.table["own"] - found.mean).abs()).all()
 
 
 def test_units_that_agree_are_drawn_wholly_to_their_mean():
@@ -149,10 +108,3 @@ def test_an_association_without_estimate_cannot_be_pooled():
         pool_slopes(refused)
 
     assert str(told.value) == "The association has no estimate, so there are no slopes to pool."
-
-
-def test_slopes_of_two_units_are_refused(hours):
-    with pytest.raises(BadInput) as told:
-        mixed_slopes(hours[hours["unit"].isin(["U01", "U02"])], "hours_per_100_cases", "t")
-
-    assert str(told.value) == "Slopes need three or more units, each with three or more values of t."

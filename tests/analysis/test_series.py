@@ -1,16 +1,12 @@
-"""Paths of a series hold what they promise; a level shift agrees with R."""
-
-import json
-from datetime import date
+"""Paths of a series hold what they promise."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
 from mi_analysis.analysis import series as engine
-from mi_analysis.analysis.basis import BadInput, Sentence
-from mi_analysis.analysis.series import fit, level_shift, paths
+from mi_analysis.analysis.basis import BadInput
+from mi_analysis.analysis.series import fit, paths
 
 
 def made_up(kind, n, rng):
@@ -75,51 +71,3 @@ def test_too_few_months_are_refused():
 
 def test_the_grid_holds_a_level_that_does_not_move():
     assert [0.0, 1.0] in engine.GRID.tolist()
-
-
-def seatbelts(reference):
-    table = pd.read_csv(reference / "level_shift_seatbelts" / "series.csv")
-    day = pd.to_datetime(table["month"])
-    return pd.DataFrame({"period_start": day, "value": table["drivers"]}), day[table["law"] == 1].iloc[0].date()
-
-
-def test_the_level_shift_agrees_with_r(reference):
-    series, since = seatbelts(reference)
-    made = level_shift(series, since, log=True)
-
-    got = {
-        "law": made.coef,
-        "se_iid": made.se_iid,
-        "se_nw_lag12_noadj": made.se,
-        "dw": made.durbin_watson,
-        "bg12_chisq": made.breusch_godfrey,
-    }
-    expected = json.loads((reference / "level_shift_seatbelts" / "case.json").read_text("utf-8"))["expected"]
-    assert got == {e["name"]: pytest.approx(e["value"], rel=e["rtol"], abs=e["atol"]) for e in expected}
-    assert made.estimate == pytest.approx(100 * np.expm1(-0.164033649745319))
-    assert made.warnings == (Sentence("warning.level_shift.autocorrelation", {"times": made.se / made.se_iid}),)
-
-
-def plain(n=36, value=None):
-    values = made_up("iid", n, np.random.default_rng(3)) + 5 if value is None else np.full(n, value)
-    return pd.DataFrame({"period_start": pd.date_range("2022-01-01", periods=n, freq="MS"), "value": values})
-
-
-@pytest.mark.parametrize(("table", "since", "log", "message"), [
-    (plain().drop(index=7), date(2023, 6, 1), False,
-     "The months are not consecutive; neighbouring months are needed to judge how alike they are."),
-    (plain(), date(2024, 10, 1), False,
-     "There are 33 months before and 3 after; 24 in all, 6 on each side, are needed."),
-    (plain(2), date(2022, 2, 1), False,
-     "There are 1 months before and 1 after; 24 in all, 6 on each side, are needed."),
-    (plain(value=0.0), date(2023, 6, 1), True, "A value is 0 or less and has no logarithm; use log=False."),
-    (plain(value=5.0), date(2023, 6, 1), False,
-     "The series has no variation about its straight line and calendar months; nothing can be judged."),
-    (pd.concat([plain(), plain().head(1)]), date(2023, 6, 1), False,
-     "1 rows repeat a key; there must be one row per period_start."),
-])  # fmt: skip
-def test_a_level_shift_of_bad_input_is_refused_with_what_would_be_right(table, since, log, message):
-    with pytest.raises(BadInput) as caught:
-        level_shift(table, since, log=log)
-
-    assert str(caught.value) == message
