@@ -24,13 +24,6 @@ def report_name(notebook: str, title: str, words: Words) -> str:
     return next((words.text(key) for key in (f"report.{stem}", f"index.{stem}") if words.has(key)), title)
 
 
-def period_text(period: str, words: Words) -> str:
-    """2025-03, 2025-Q1 or 2025 in words."""
-    if period[5:6] == "Q":
-        return words.period(f"{period[:4]}-{int(period[6]) * 3:02}", "quarter")
-    return words.period(period, "year" if len(period) == 4 else "month") if period else ""
-
-
 def extracted(prepared: Any) -> str:
     """Day of the newest extraction, else the day the figures stand at; ISO, blank where neither is known."""
     days = [item.extracted_at for item in prepared.audit.received if item.extracted_at]
@@ -49,7 +42,10 @@ def about_report(plan: Plan, job: Job, prepared: Any, version: Record, data: str
         "period": job.period, "audience": plan.run_file.audience, "extracted": day, "data": data[:12],
         "version": package_version(), "edition": edition_text(version, words), "language": plan.run_file.language,
     }  # fmt: skip
-    subtitle = [period_text(job.period, words), words.text("index.extracted", date=words.date(day)) if day else ""]
+    subtitle = [
+        words.period(job.period) if job.period else "",
+        words.text("index.extracted", date=words.date(day)) if day else "",
+    ]
     return {
         "language": plan.run_file.language, "title": " · ".join(filter(None, (unit, activity))) or institution,
         "subtitle": " · ".join(filter(None, subtitle)), "stamp": {k: v for k, v in stamp.items() if v},

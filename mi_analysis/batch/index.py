@@ -11,14 +11,13 @@ from mi_analysis.batch.about import (
     extracted,
     institution_name,
     name_of,
-    period_text,
     report_name,
     words_of,
 )
 from mi_analysis.batch.plan import Plan
 from mi_analysis.batch.record import FINISHED, Record, newest, write_whole
 from mi_analysis.reporting import export, standard
-from mi_analysis.reporting.presentation import escape
+from mi_analysis.reporting.presentation import escape, with_symbol
 from mi_analysis.reporting.sentences import sentence
 from mi_analysis.reporting.wording import Words
 
@@ -30,7 +29,7 @@ def write(version: Record, plan: Plan, prepared: Any) -> None:
     """Write ``index.html`` of a version from its record."""
     words = words_of(plan, prepared)
     data, name = version.data, institution_name(plan, prepared)
-    period = period_text(data["period"], words) if data["period"][:1].isdigit() else data["period"]
+    period = words.period(data["period"]) if data["period"][:1].isdigit() else data["period"]
     edition = f"{words.text('stamp.edition')} {edition_text(version, words)}"
     parts = (_totals(data, words), _failures(data, words), _unexplained(version, prepared, words),
              _reports(version, plan, prepared, words), _suppliers(prepared, data["period"], words),
@@ -69,10 +68,9 @@ def write_latest(outputs: Path, plan: Plan) -> None:
 
 
 def _state(state: str, words: Words) -> str:
-    tone = TONE.get(state, "none")
-    mark = escape(words.text(f"symbol.{tone}"))
-    text = escape(words.text(f"index.state_{state}"))
-    return f'<span class="status"><span class="mark {tone}" aria-hidden="true">{mark}</span> {text}</span>'
+    return (
+        f'<span class="status">{with_symbol(TONE.get(state, "none"), words.text(f"index.state_{state}"), words)}</span>'
+    )
 
 
 def _totals(data: dict[str, Any], words: Words) -> str:
@@ -253,7 +251,7 @@ def _links_to(
     """The first report of a row in each earlier period."""
     pages = next((before[key] for key, _ in found if key in before), [])
     return ", ".join(
-        f'<a href="{address}" aria-label="{escape(f"{period_text(period, words)}, {label}")}">{escape(period)}</a>'
+        f'<a href="{address}" aria-label="{escape(f"{words.period(period)}, {label}")}">{escape(period)}</a>'
         for period, address in pages
     )
 
@@ -301,18 +299,15 @@ def _remarks(data: dict[str, Any], words: Words) -> str:
     if not data["remarks"]:
         return ""
     found = data["remarks"]
-    items = [f"<li>{_remark(remark, words)}</li>" for remark in found[:MOST_REMARKS]]
+    told = [
+        ("bad" if one["severity"] == "stop" else "attention", finding_text(one, words)) for one in found[:MOST_REMARKS]
+    ]
+    items = [f"<li>{with_symbol(tone, text, words)}</li>" for tone, text in told]
     if len(found) > MOST_REMARKS:
         items.append(f"<li>{escape(words.text('index.more', n=words.number(len(found) - MOST_REMARKS)))}</li>")
     return (
         f'<h2>{escape(words.text("index.remarks"))}</h2><div class="message attention"><ul>{"".join(items)}</ul></div>'
     )
-
-
-def _remark(remark: dict[str, Any], words: Words) -> str:
-    tone = "bad" if remark["severity"] == "stop" else "attention"
-    mark = escape(words.text(f"symbol.{tone}"))
-    return f'<span class="mark {tone}" aria-hidden="true">{mark}</span> {escape(finding_text(remark, words))}'
 
 
 def remarks(prepared: Any) -> list[dict[str, Any]]:

@@ -117,7 +117,7 @@ def mix(made: MixAdjusted, words: Words, name: Namer) -> Figure:
         name=[name(unit) for unit in made.table["unit"]], ratio=100 * made.table["ratio"], low=100 * made.table["low"],
         high=100 * made.table["high"], covered=100 * made.table["covered"],
     ).sort_values("name", key=lambda names: names.map(words.sort_key), ignore_index=True)  # fmt: skip
-    axes = intervals(rows, "name", "ratio", "low", "high", words, words.text("mix.axis"), line=100.0)
+    axes = intervals(rows, "ratio", "low", "high", words, words.text("mix.axis"), line=100.0)
     columns = [
         Column("name", words.text("column.unit")), Column("crude", words.text("mix.crude"), kind="number", decimals=2, reference=True),
         Column("adjusted", words.text("mix.adjusted"), kind="number", decimals=2, reference=True),
@@ -144,7 +144,7 @@ def unit_mix(rows: pd.DataFrame, place: str, words: Words, activity: Namer) -> F
     whole = words.text("mix.all_activities")
     data = rows.assign(name=[whole if code == "*" else activity(code) for code in rows["activity"]])
     axes = plots.new_axes((plots.HALF[0], 0.9 + 0.4 * max(len(data), 2)))
-    intervals(data, "name", "ratio", "low", "high", words, words.text("mix.index_axis"), line=100.0, ax=axes)
+    intervals(data, "ratio", "low", "high", words, words.text("mix.index_axis"), line=100.0, ax=axes)
     axes.margins(y=0.2)
     columns = [
         Column("name", words.text("column.activity")), Column("own", words.text("mix.own"), kind="number", decimals=2, reference=True),

@@ -88,7 +88,7 @@ def finished_by_unit(made: Durations, words: Words, name: Namer) -> Figure:
     whole = float(made.table.iloc[-1]["mean_to"])
     horizon = words.number(float(made.method.values["horizon"]))  # type: ignore[arg-type]
     label = words.text("durations.mean_to", horizon=horizon)
-    axes = intervals(rows, "name", "mean_to", "mean_to_low", "mean_to_high", words, label, line=whole)
+    axes = intervals(rows, "mean_to", "mean_to_low", "mean_to_high", words, label, line=whole)
     columns = [Column("name", words.text("column.unit")), *(
         Column(column, words.text(f"durations.{column}", horizon=horizon), kind="number", decimals=decimals, reference=column != "mean_to")
         for column, decimals in (("n", 0), ("open", 0), ("mean_to", 1), ("mean_to_low", 1), ("mean_to_high", 1), ("q50", 0), ("q90", 0))

@@ -63,7 +63,6 @@ def figure(
     says: str | tuple[str, str] = "",
     note: str = "",
     unit: str = "",
-    verdict: Sequence[Mapping[str, Any]] = (),
 ) -> Figure:
     """A figure for a report.
 
@@ -100,7 +99,7 @@ def figure(
     text = f"{clean(alternative).strip()} {describe(kind, shown, cols, words)}"
     drawing = axes if isinstance(axes, Drawing) else np.ravel(np.asarray(axes))[0].figure
     html = _html(drawing, title, text, printed.html, says, note, words)
-    return Figure(key, title, text, html, numbers.columns, numbers.rows, numbers.states, tuple(verdict), unit)
+    return Figure(key, title, text, html, numbers.columns, numbers.rows, numbers.states, unit_of_measure=unit)
 
 
 def control_figure(

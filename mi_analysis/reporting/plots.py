@@ -30,50 +30,21 @@ INK, SOFT, GRID = "#1D2733", "#5B6672", "#DDE3E9"
 
 THIRD, HALF, FULL = (3.2, 2.2), (4.7, 2.6), (9.6, 3.3)
 """Inches; letters have one size on the page, so figures are not scaled to fit."""
+MULTIPLES = 6
+"""Small charts in a row."""
 MANY_POINTS = 500
 """More points than this are drawn as pixels inside the SVG."""
 
 THEME: dict[Any, Any] = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 8.5,
-    "axes.titlesize": 8.5,
-    "axes.labelsize": 8.5,
-    "axes.titlelocation": "left",
-    "axes.titlecolor": SOFT,
-    "axes.edgecolor": SOFT,
-    "axes.labelcolor": SOFT,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.spines.left": False,
-    "axes.grid": True,
-    "axes.grid.axis": "y",
-    "axes.axisbelow": True,
-    "axes.prop_cycle": cycler(color=PALETTE),
-    "grid.color": GRID,
-    "grid.linewidth": 0.7,
-    "xtick.color": SOFT,
-    "ytick.color": SOFT,
-    "xtick.major.size": 0,
-    "ytick.major.size": 0,
-    "text.color": INK,
-    "text.parse_math": False,
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
-    "legend.columnspacing": 1.3,
-    "legend.handlelength": 1.6,
-    "lines.linewidth": 1.8,
-    "lines.markersize": 4,
-    "figure.facecolor": "white",
-    "figure.constrained_layout.use": True,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "mi-analysis",
-}
-
-
-def set_theme() -> None:
-    """Gives figures that an analyst draws the look of the report's."""
-    mpl.rcParams.update(THEME)
+    "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 8.5, "svg.fonttype": "none", "svg.hashsalt": "mi-analysis",
+    "axes.titlesize": 8.5, "axes.titlelocation": "left", "axes.titlecolor": SOFT, "axes.labelsize": 8.5, "axes.labelcolor": SOFT,
+    "axes.edgecolor": SOFT, "axes.spines.top": False, "axes.spines.right": False, "axes.spines.left": False,
+    "axes.grid": True, "axes.grid.axis": "y", "axes.axisbelow": True, "axes.prop_cycle": cycler(color=PALETTE),
+    "grid.color": GRID, "grid.linewidth": 0.7, "lines.linewidth": 1.8, "lines.markersize": 4,
+    "xtick.color": SOFT, "ytick.color": SOFT, "xtick.major.size": 0, "ytick.major.size": 0,
+    "text.color": INK, "text.parse_math": False, "figure.facecolor": "white", "figure.constrained_layout.use": True,
+    "legend.frameon": False, "legend.fontsize": 8.5, "legend.columnspacing": 1.3, "legend.handlelength": 1.6,
+}  # fmt: skip
 
 
 def new_axes(size: tuple[float, float] = HALF, rows: int = 1, columns: int = 1, **settings: Any) -> Any:
@@ -169,8 +140,8 @@ def _is_empty(data: pd.DataFrame, names: Sequence[str]) -> bool:
     return data.empty or not data[list(names)].notna().to_numpy().any()
 
 
-def _named(name: str, labels: Mapping[str, str] | None, words: Words) -> str:
-    return (labels or {}).get(name) or label(Column(name), words)
+def _named(name: str, words: Words) -> str:
+    return label(Column(name), words)
 
 
 # Drawing
@@ -190,28 +161,30 @@ def series(
         return _empty(ax, words)
     with mpl.rc_context(THEME):
         for i, name in enumerate(names):
-            look: Any = {"color": PALETTE[i % 6], "marker": MARKERS[i % 6], "label": _named(name, labels, words)}
+            look: Any = {
+                "color": PALETTE[i % 6],
+                "marker": MARKERS[i % 6],
+                "label": (labels or {}).get(name) or _named(name, words),
+            }
             ax.plot(_days(data[x]), data[name], **look)
             _latest(ax, data, x, name, words, PALETTE[i % 6])
         if against:
             ax.fill_between(_days(data[x]), data[against].astype(float), color=SHADES[5], linewidth=0)
-            ax.plot(_days(data[x]), data[against], color=SOFT, linewidth=1.2, linestyle=(0, (4, 3)),
-                    label=_named(against, labels, words))  # fmt: skip
+            look = {"color": SOFT, "linewidth": 1.2, "linestyle": (0, (4, 3)), "label": _named(against, words)}
+            ax.plot(_days(data[x]), data[against], **look)
         _target(ax, target, words)
         _months(ax, data[x], words)
         legend = len(names) + bool(against) + (target is not None)
         return _finish(ax, names[0], unit, words, from_zero=from_zero, legend=legend)
 
 
-def control(
-    data: pd.DataFrame, x: str, y: str, words: Words, *, target: float | None = None, unit: str = "", ax: Axes | None = None
-) -> Axes:  # fmt: skip
+def control(data: pd.DataFrame, x: str, y: str, words: Words, *, target: float | None = None) -> Axes:
     """A control chart: values, centre line, limits, and a ring around points with a signal.
 
     ``centre``, ``lower`` and ``upper`` are columns (they may change over time; ``lower_drawn`` and
     ``upper_drawn`` go before them), ``signal`` is true or a signal's key. What is not there is not drawn.
     """
-    ax = new_axes() if ax is None else ax
+    ax: Axes = new_axes()
     if _is_empty(data, [y]):
         return _empty(ax, words)
     with mpl.rc_context(THEME):
@@ -235,7 +208,7 @@ def control(
         for day in (day for day, anew in zip(days, data.get("new_level", []), strict=False) if anew):
             ax.axvline(day, color=SOFT, linewidth=0.9, linestyle=(0, (4, 3)))
         _months(ax, data[x], words)
-        return _finish(ax, y, unit, words, legend=4)
+        return _finish(ax, y, "", words, legend=4)
 
 
 def _latest(ax: Axes, data: pd.DataFrame, x: str, y: str, words: Words, colour: str) -> None:
@@ -269,10 +242,7 @@ def _signals(data: pd.DataFrame) -> pd.Series:
     return data["signal"].map(lambda value: not is_missing(value) and value not in ("", "none", False)).astype(bool)
 
 
-def bars(
-    data: pd.DataFrame, x: str, y: str, words: Words, *, against: str = "", labels: Mapping[str, str] | None = None,
-    unit: str = "", ax: Axes | None = None,
-) -> Axes:  # fmt: skip
+def bars(data: pd.DataFrame, x: str, y: str, words: Words, *, against: str = "", ax: Axes | None = None) -> Axes:
     """Bars by month, with what they are held against (a budget, a plan) as a short line over each."""
     names = [y, against] if against else [y]
     ax = new_axes() if ax is None else ax
@@ -280,15 +250,15 @@ def bars(
         return _empty(ax, words)
     with mpl.rc_context(THEME):
         days = _days(data[x])
-        ax.bar(days, data[y].astype(float), width=20 * _stretch(days), color=PALETTE[0], label=_named(y, labels, words))
+        ax.bar(days, data[y].astype(float), width=20 * _stretch(days), color=PALETTE[0], label=_named(y, words))
         if against:
             look: Any = {"marker": "_", "markersize": 13, "markeredgewidth": 2.6, "color": PALETTE[1]}
-            ax.plot(days, data[against], linestyle="none", label=_named(against, labels, words), **look)
+            ax.plot(days, data[against], linestyle="none", label=_named(against, words), **look)
         _months(ax, data[x], words)
-        return _finish(ax, y, unit, words, from_zero=True, legend=len(names))
+        return _finish(ax, y, "", words, from_zero=True, legend=len(names))
 
 
-def flow(data: pd.DataFrame, x: str, words: Words, *, unit: str = "", size: tuple[float, float] = (4.7, 3.6)) -> Axes:
+def flow(data: pd.DataFrame, x: str, words: Words, size: tuple[float, float] = (4.7, 3.6)) -> Axes:
     """Cases in (``received``) and out (``closed``) as bars, ``open_cases`` as a line in a panel below.
 
     Returns the upper axes.
@@ -300,22 +270,17 @@ def flow(data: pd.DataFrame, x: str, words: Words, *, unit: str = "", size: tupl
         days = np.array([date2num(day) for day in _days(data[x])])
         half = 5.5 * _stretch(_days(data[x]))
         for i, (name, shift) in enumerate([("received", -half), ("closed", half)]):
-            upper.bar(
-                days + shift, data[name].astype(float), 2 * half, color=PALETTE[i], label=_named(name, None, words)
-            )
+            upper.bar(days + shift, data[name].astype(float), 2 * half, color=PALETTE[i], label=_named(name, words))
         under.plot(days, data["open_cases"].astype(float), color=PALETTE[3], marker="^")
         _months(under, data[x], words)
         _finish(under, "open_cases", _axis_title("open_cases", words), words, from_zero=True)
         upper.tick_params(labelbottom=False)
-        return _finish(upper, "received", unit, words, from_zero=True, legend=2)
+        return _finish(upper, "received", "", words, from_zero=True, legend=2)
 
 
-def stacked(
-    data: pd.DataFrame, x: str, parts: Sequence[str], words: Words, *, labels: Mapping[str, str] | None = None,
-    unit: str = "", ax: Axes | None = None,
-) -> Axes:  # fmt: skip
+def stacked(data: pd.DataFrame, x: str, parts: Sequence[str], words: Words) -> Axes:
     """Ordered parts of a whole by month (age of open cases), light to dark from first to last; at most 6."""
-    ax = new_axes() if ax is None else ax
+    ax: Axes = new_axes()
     if _is_empty(data, parts):
         return _empty(ax, words)
     with mpl.rc_context(THEME):
@@ -323,14 +288,14 @@ def stacked(
         for part, shade in zip(parts, SHADES[: len(parts)][::-1], strict=True):
             height = data[part].fillna(0).to_numpy(float)
             look: Any = {"color": shade, "edgecolor": INK, "linewidth": 0.4}
-            ax.bar(days, height, 22 * _stretch(days), under, label=_named(part, labels, words), **look)
+            ax.bar(days, height, 22 * _stretch(days), under, label=_named(part, words), **look)
             under = under + height
         _months(ax, data[x], words)
-        return _finish(ax, parts[0], unit, words, from_zero=True, legend=len(parts))
+        return _finish(ax, parts[0], "", words, from_zero=True, legend=len(parts))
 
 
 def points(
-    data: pd.DataFrame, x: str, y: str, words: Words, *, hue: str = "", fit: pd.DataFrame | None = None,
+    data: pd.DataFrame, x: str, y: str, words: Words, *, fit: pd.DataFrame | None = None,
     units: tuple[str, str] = ("", ""), ax: Axes | None = None,
 ) -> Axes:  # fmt: skip
     """A scatter of two measures, with a fitted line and its band where one is given.
@@ -342,19 +307,12 @@ def points(
     if known.empty:
         return _empty(ax, words)
     with mpl.rc_context(THEME):
-        groups = known[hue].nunique() if hue else 1
-        colours = list(PALETTE)[:groups] if 1 < groups <= 6 else None
-        told_apart = (
-            {"hue": hue, "style": hue, "palette": colours, "markers": list(MARKERS)[:groups]} if colours else {}
-        )
         sns.scatterplot(known, x=x, y=y, ax=ax, alpha=0.75, s=22, linewidth=0, rasterized=len(known) > MANY_POINTS,
-                        color=None if colours else PALETTE[0], legend="brief" if colours else False, **told_apart)  # fmt: skip
-        if legend := ax.get_legend():
-            legend.remove()
+                        color=PALETTE[0], legend=False)  # fmt: skip
         if fit is not None and len(fit):
             ax.fill_between(fit["x"], fit["lower"], fit["upper"], color=PALETTE[1], alpha=0.18, linewidth=0)
             ax.plot(fit["x"], fit["fit"], color=PALETTE[1])
-        _finish(ax, y, units[1] or _axis_title(y, words), words, legend=groups if colours else 0)
+        _finish(ax, y, units[1] or _axis_title(y, words), words)
         ax.set_xlabel(units[0] or _axis_title(x, words))
         ax.xaxis.set_major_formatter(NumberFormat(words, _scale(x, words)[1]))
         return ax
@@ -366,23 +324,21 @@ def _axis_title(name: str, words: Words) -> str:
     return f"{title}, {phrase}" if phrase.casefold() not in title.casefold() else title
 
 
-def multiples(
-    data: pd.DataFrame, x: str, y: str, by: str, words: Words, *, columns: int = 6, unit: str = ""
-) -> np.ndarray:  # fmt: skip
+def multiples(data: pd.DataFrame, x: str, y: str, by: str, words: Words) -> np.ndarray:
     """A small line chart per value of ``by``, all on the same axes, in the order met; returns the axes."""
     names = list(dict.fromkeys(data.dropna(subset=[y])[by]))
     if not names:
         return np.array([_empty(new_axes(), words)])
-    rows = -(-len(names) // columns)
-    axes = new_axes((9.6, 0.5 + 1.35 * rows), rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    rows = -(-len(names) // MULTIPLES)
+    axes = new_axes((9.6, 0.5 + 1.35 * rows), rows, MULTIPLES, sharex=True, sharey=True, squeeze=False).ravel()
     with mpl.rc_context(THEME):
         days = sorted({as_date(day) for day in data[x]})
         ends = list(dict.fromkeys((days[0], days[-1])))
         for ax, name in zip(axes, names, strict=False):
             own = data[data[by] == name]
             ax.plot(_days(own[x]), own[y], color=PALETTE[0], linewidth=1.4)
-            _finish(ax, y, unit, words)
-            ax.set_title(_shortened(str(name), 120 // columns), color=INK)
+            _finish(ax, y, "", words)
+            ax.set_title(_shortened(str(name), 120 // MULTIPLES), color=INK)
             ax.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 2.5, 5, 10]))
             ax.set_xticks([float(date2num(day)) for day in ends], [words.period(day, short=True) for day in ends])
             for text, side in zip(ax.get_xticklabels(), ("left", "right"), strict=False):

@@ -44,6 +44,14 @@ def escape(value: object) -> str:
     return html.escape(clean(value))
 
 
+def with_symbol(tone: str, text: str, words: Words | None) -> str:
+    """Text as HTML after the symbol of its tone; blank and plain have none."""
+    if tone in ("", "plain") or words is None:
+        return escape(text)
+    mark = escape(words.text(f"symbol.{tone}"))
+    return f'<span class="mark {tone}" aria-hidden="true">{mark}</span> {escape(text)}'
+
+
 def plain_value(value: object) -> Any:
     """A cell as JSON takes it."""
     if isinstance(value, pd.Series):
@@ -146,15 +154,11 @@ def heading(title: str, *, level: int = 2, lead: str = "", page: bool = False) -
     return Heading(title, f"<h{level}{begins}>{escape(title)}</h{level}>{text}")
 
 
-TONES = ("plain", "good", "attention", "bad", "none")
-
-
 def message(
     sentences: str | Iterable[str | tuple[str, str]],
     *,
     title: str = "",
     key: str = "message",
-    tone: str = "plain",
     verdict: Iterable[Mapping[str, Any]] = (),
     words: Words | None = None,
     level: int = 3,
@@ -165,23 +169,13 @@ def message(
     ----------
     sentences
         A text, or several; a pair is (tone, text) and gets the symbol of its tone (needs ``words``).
-    tone
-        One of `TONES`, for the box.
     verdict
         What the sentences were made from: mappings with ``key`` and ``values``.
     """
-    if tone not in TONES:
-        raise ValueError(f"tone must be one of {', '.join(TONES)}; got {tone}.")
     pairs = [("", s) if isinstance(s, str) else s for s in ([sentences] if isinstance(sentences, str) else sentences)]
-    lines = [_symbol(own, words) + escape(text) for own, text in pairs]
+    lines = [with_symbol(own, text, words) for own, text in pairs]
     body = f"<p>{lines[0]}</p>" if len(lines) == 1 else "<ul>" + "".join(f"<li>{x}</li>" for x in lines) + "</ul>"
     top = f"<h{level}>{escape(title)}</h{level}>" if title else ""
     text = " ".join(clean(text) for _, text in pairs)
-    shown = f'<div class="message {tone}">{top}{body if lines else ""}</div>'
+    shown = f'<div class="message plain">{top}{body if lines else ""}</div>'
     return Message(key, title or text, text, shown, verdict=tuple(verdict))
-
-
-def _symbol(tone: str, words: Words | None) -> str:
-    if not tone or tone == "plain" or words is None:
-        return ""
-    return f'<span class="mark {tone}" aria-hidden="true">{escape(words.text(f"symbol.{tone}"))}</span> '

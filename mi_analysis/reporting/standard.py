@@ -47,16 +47,8 @@ def by_measure(frame: pd.DataFrame, states: Cells, title: str, words: Words, *, 
         group = groups[name] if grouped else ""
         mark = f"{name}_mark" if f"{name}_mark" in frame else ""
         columns.append(measure_column(name, words, change=change, change_kind=kind, group=group, mark=mark))
-    return table(
-        frame,
-        columns,
-        title,
-        words,
-        key=key,
-        states=states,
-        total_row=total_row,
-        note=_with_hidden(note, hidden, words),
-    )
+    note = _with_hidden(note, hidden, words)
+    return table(frame, columns, title, words, key=key, states=states, total_row=total_row, note=note)
 
 
 def down(frame: pd.DataFrame, states: Cells, windows: Sequence[str], title: str, words: Words, *, key: str, note: str = "") -> Table:  # fmt: skip
@@ -85,15 +77,7 @@ COMPARED = ("month_last_year", "ytd_last_year", "target")
 """Those of them that the others are compared with."""
 
 
-def key_figures(
-    frame: pd.DataFrame,
-    title: str,
-    words: Words,
-    *,
-    states: Cells | None = None,
-    note: str = "",
-    key: str = "key_figures",
-) -> Table:
+def key_figures(frame: pd.DataFrame, title: str, words: Words, *, states: Cells | None = None) -> Table:
     """The key figures of page one: one row per measure, each in its own unit; a column that says nothing is left out.
 
     Parameters
@@ -111,9 +95,9 @@ def key_figures(
     }
     shown = [name for name in kinds if name in frame and said.get(name, True)]
     columns = [Column(name, kind=kinds[name], reference=name in COMPARED) for name in shown]
-    notes = [note, words.text("note.deviation_sign") if "deviation" in set(frame["measure"]) else ""]
+    notes = [words.text("note.deviation_sign") if "deviation" in set(frame["measure"]) else ""]
     notes.append(words.text("note.target") if "target" in shown else "")
-    return table(frame, columns, title, words, key=key, states=known, note=" ".join(filter(None, notes)))
+    return table(frame, columns, title, words, key="key_figures", states=known, note=" ".join(filter(None, notes)))
 
 
 def year_figures(frame: pd.DataFrame, year: int, words: Words) -> Table | None:
@@ -121,18 +105,13 @@ def year_figures(frame: pd.DataFrame, year: int, words: Words) -> Table | None:
     rows = frame[frame["year"].notna()]
     starts = rows["year_start"] if "year_start" in rows else pd.Series(str(year), rows.index)
     rows = rows.assign(period=[words.period(start, "year") for start in starts])
-    columns = [
-        Column("measure", kind="measure"),
-        Column("period", words.text("column.period")),
-        Column("year", kind="quantity"),
-    ]
-    if "year_last_year" in rows and rows["year_last_year"].notna().any():
-        columns.append(Column("year_last_year", kind="quantity"))
-    return (
-        table(rows, columns, words.text("caption.key_figures_year"), words, key="key_figures_year")
-        if len(rows)
-        else None
-    )
+    if not len(rows):
+        return None
+    last = "year_last_year"
+    shown = ["year", last] if last in rows and rows[last].notna().any() else ["year"]
+    columns = [Column("measure", kind="measure"), Column("period", words.text("column.period"))]
+    columns += [Column(name, kind="quantity") for name in shown]
+    return table(rows, columns, words.text("caption.key_figures_year"), words, key="key_figures_year")
 
 
 def goals(frame: pd.DataFrame, states: Cells, words: Words, *, full: bool = False) -> Table | None:
@@ -212,15 +191,15 @@ def month_column(words: Words) -> Column:
     return Column("period_start", words.text("column.month"), kind="month")
 
 
-def money_months(series: pd.DataFrame, place: str, words: Words, size: tuple[float, float] = THIRD) -> Figure:
+def money_months(series: pd.DataFrame, place: str, words: Words) -> Figure:
     """Expenditure by month, with the periodised budget as a line over each bar."""
-    axes = plots.bars(series, "period_start", "actual", words, against="budget", ax=plots.new_axes(size))
+    axes = plots.bars(series, "period_start", "actual", words, against="budget", ax=plots.new_axes(THIRD))
     return _drawn(axes, series, ("actual", "budget"), "budget_months", "budget", place, words, "bars")
 
 
-def hours_months(series: pd.DataFrame, place: str, words: Words, size: tuple[float, float] = THIRD) -> Figure:
+def hours_months(series: pd.DataFrame, place: str, words: Words) -> Figure:
     """Registered hours by month."""
-    axes = plots.bars(series, "period_start", "registered_hours", words, ax=plots.new_axes(size))
+    axes = plots.bars(series, "period_start", "registered_hours", words, ax=plots.new_axes(THIRD))
     return _drawn(axes, series, ("registered_hours",), "hours_months", "hours_months", place, words, "bars")
 
 
@@ -245,12 +224,8 @@ def money_to_date(series: pd.DataFrame, place: str, words: Words, outlook: pd.Da
     nothing = {
         (row, column.name): "not_applicable" for column in columns for row in data.index[data[column.name].isna()]
     }
-    says = words.text(
-        "alternative.money_outlook",
-        unit=place,
-        low=words.money(high["forecast_low"]),
-        high=words.money(high["forecast_high"]),
-    )
+    bounds = {"low": words.money(high["forecast_low"]), "high": words.money(high["forecast_high"])}
+    says = words.text("alternative.money_outlook", unit=place, **bounds)
     title = words.text("caption.money_to_date")
     return figure(axes, title, says, data, columns, words, kind="line", key="money_to_date", states=nothing)
 
@@ -263,9 +238,9 @@ def rolling(series: pd.DataFrame, measure: str, place: str, words: Words) -> Fig
     return figure(axes, words.measure(measure), says, series, columns, words, key=f"rolling_{measure}")
 
 
-def case_flow(series: pd.DataFrame, place: str, words: Words, size: tuple[float, float] = THIRD) -> Figure:
+def case_flow(series: pd.DataFrame, place: str, words: Words) -> Figure:
     """Cases in and out by month, and those open under them."""
-    axes = plots.flow(series, "period_start", words, size=size)
+    axes = plots.flow(series, "period_start", words, THIRD)
     return _drawn(axes, series, ("received", "closed", "open_cases"), "flow", "flow", place, words, "flow")
 
 

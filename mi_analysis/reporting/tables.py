@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from mi_analysis.reporting.curves import curve
-from mi_analysis.reporting.presentation import Table, clean, escape
+from mi_analysis.reporting.presentation import Table, clean, escape, with_symbol
 from mi_analysis.reporting.wording import Words, is_missing
 
 NO_NUMBER = ("missing", "hidden", "not_applicable", "not_assessed", "no_target")
@@ -161,7 +161,6 @@ def table(
     states: States = None,
     total_row: bool = False,
     note: str = "",
-    unit: str = "",
     verdict: Sequence[Mapping[str, Any]] = (),
 ) -> Table:
     """A table in print.
@@ -176,8 +175,6 @@ def table(
         The last row is a total.
     note
         A sentence under the table ("Anm.: ...").
-    unit
-        Unit of measure of the whole table, where there is one.
 
     Raises
     ------
@@ -224,7 +221,7 @@ def table(
         tuple(None if by_cell.get((i, name)) in NO_NUMBER else _told(record[name], name in marks) for name in printed)
         for i, record in enumerate(records)
     )
-    return Table(key, title, "", html, _described(cols, words), rows, tuple(found), tuple(verdict), unit)
+    return Table(key, title, "", html, _described(cols, words), rows, tuple(found), tuple(verdict))
 
 
 def _told(value: Any, mark: bool) -> Any:
@@ -330,14 +327,6 @@ def _cell(record: Mapping[str, Any], states: Mapping[str, str], column: Column, 
         tone, said = record[column.mark]
         html += f' <span class="word">{with_symbol(tone, said, words)}</span>'
     return html
-
-
-def with_symbol(tone: str, text: str, words: Words) -> str:
-    """Text as HTML after the symbol of its tone; blank and plain have none."""
-    if tone in ("", "plain"):
-        return escape(text)
-    mark = escape(words.text(f"symbol.{tone}"))
-    return f'<span class="mark {tone}" aria-hidden="true">{mark}</span> {escape(text)}'
 
 
 NO_SIGNAL = ("none", "too_short", "hidden", "rolling")

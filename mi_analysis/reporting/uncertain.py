@@ -88,7 +88,7 @@ def slopes(answer: Answer, words: Words, names: Sequence[str]) -> Figure | None:
         "name", key=lambda n: n.map(words.sort_key), ignore_index=True
     )
     label = words.text("answer.estimate", **named)
-    axes = intervals(rows, "name", "pooled", "lo", "hi", words, label, line=0.0)
+    axes = intervals(rows, "pooled", "lo", "hi", words, label, line=0.0)
     columns = [Column("name", words.text("column.unit")), *(
         Column(name, words.text(f"answer.{text}"), kind="number", decimals=2, reference=name != "pooled")
         for name, text in (("pooled", "pooled_slope"), ("lo", "low"), ("hi", "high"))
@@ -101,21 +101,17 @@ def slopes(answer: Answer, words: Words, names: Sequence[str]) -> Figure | None:
 
 
 def intervals(
-    data: pd.DataFrame, name: str, value: str, low: str, high: str, words: Words, label: str, *, line: float | None = None,
-    beside: str = "", ax: Axes | None = None,
+    data: pd.DataFrame, value: str, low: str, high: str, words: Words, label: str, *, line: float, ax: Axes | None = None
 ) -> Axes:  # fmt: skip
-    """A row per name: the estimate as a point, its interval as a bar, ``beside`` as an open point; a line to compare with."""
+    """A row per ``name``: the estimate as a point, its interval as a bar; a line to compare with."""
     axes: Axes = plots.new_axes((plots.FULL[0] * 0.75, 1.0 + 0.24 * max(len(data), 2))) if ax is None else ax
     with mpl.rc_context(THEME):
         place = np.arange(len(data))[::-1]
         known = data[[low, high]].notna().all(axis=1).to_numpy()
         axes.hlines(place[known], data.loc[known, low], data.loc[known, high], color=PALETTE[0], linewidth=1.6)
         axes.plot(data[value], place, "o", color=PALETTE[0], markersize=5)
-        if beside:
-            axes.plot(data[beside], place, "D", markerfacecolor="none", markeredgecolor=PALETTE[1], markersize=5)
-        if line is not None:
-            axes.axvline(line, color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
-        axes.set_yticks(place, data[name], color=INK)
+        axes.axvline(line, color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
+        axes.set_yticks(place, data["name"], color=INK)
         axes.set_ylim(-0.6, len(data) - 0.4)
         axes.grid(axis="x")
         axes.grid(visible=False, axis="y")
