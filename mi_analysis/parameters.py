@@ -17,6 +17,7 @@ Audience = Literal["public", "internal", "unit_manager"]
 _WORDS = (Path(__file__).parent / "reporting" / "words").glob("*.toml")  # a file per language that reports can be in
 Language: TypeAlias = Literal[tuple(sorted(file.stem for file in _WORDS))]  # type: ignore[valid-type]
 Grain = Literal["month", "quarter", "year"]
+GRAINS = {"month": 1, "quarter": 3, "year": 12}  # months of a period of each grain
 Structure = Literal["today", "as_was"]
 PROJECT = Path(__file__).absolute().parents[1]  # where the package stands, unless it was installed as a copy
 
@@ -110,7 +111,6 @@ class Source(Record):
     period_kind: Literal["month", "ytd", "snapshot"] = "month"
     extracted_at: Pattern | None = None  # pattern with one group, searched in the title rows, then the file's name
     as_of: Pattern | None = None  # the same, for the day the figures stand at; blank: extracted_at
-    reader_language: Literal["da", "en"] = "da"  # month names
     optional: bool = False  # nothing is missed where no file is delivered
     fte_basis: Literal["level", "flow"] = "level"
     hours_basis: Literal["one_to_one", "with_supplement"] = "one_to_one"
@@ -223,7 +223,6 @@ class Limits(Record):
     coverage_refuse: Number = 0.80
     deviation_share: Number = 0.05
     deviation_amount: Number = 100_000
-    balance_hours: Number = 0.5
     fewest_closed: int = 5
     long_spell_days: Annotated[int, Field(ge=1)] = 28  # more calendar days are a long spell
     provisional_months: Annotated[int, Field(ge=0)] = 1  # newest months: sick leave and overtime are registered late

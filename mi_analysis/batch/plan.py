@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mi_analysis.batch.notebook import Notebook, cast, read_notebook
-from mi_analysis.parameters import Problem, WrongUse, nearest
+from mi_analysis.parameters import GRAINS, Problem, WrongUse, nearest
 from mi_analysis.run_file import LastPeriods, Reports, RunFile, UnitsOfLevel
 from mi_analysis.yaml_text import At
 
@@ -73,8 +73,7 @@ class Facts:
 
     def last_periods(self, wanted: LastPeriods) -> list[str]:
         """The last delivered months, or the last quarters or years whose last month is delivered."""
-        lengths = {"month": 1, "quarter": 3, "year": 12}
-        whole = [month for month in self.months if int(month[5:]) % lengths[wanted.grain] == 0]
+        whole = [month for month in self.months if int(month[5:]) % GRAINS[wanted.grain] == 0]
         names = {"month": "{0}", "quarter": "{1}-Q{2}", "year": "{1}"}
         named = [names[wanted.grain].format(month, month[:4], int(month[5:]) // 3) for month in whole]
         return named[-wanted.last :]

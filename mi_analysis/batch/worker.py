@@ -35,6 +35,7 @@ from traitlets.config import Config
 from mi_analysis.batch import warm_engine
 from mi_analysis.batch.record import REFUSED, now, package_version, write_whole
 from mi_analysis.reporting import export, pdf, workbook
+from mi_analysis.reporting.tables import NO_SIGNAL
 from mi_analysis.reporting.wording import Words
 
 ONE_THREAD = (
@@ -47,7 +48,6 @@ ONE_THREAD = (
 ENVIRONMENT = dict.fromkeys(ONE_THREAD, "1") | {"PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 HEADLINE = ("goal_degree", "deviation")
 """Measures that the index shows for each report."""
-NO_SIGNAL = (None, "none", "too_short", "hidden", "rolling")
 KERNEL = "python3"
 LONGEST_MESSAGE, LONGEST_SAID = 300, 20_000
 LONGEST_SOCKET = 95  # bytes of the path; systems allow 104 to 108 with the number that is added
@@ -229,7 +229,7 @@ def headlines(executed: nbformat.NotebookNode) -> dict[str, Any]:
             found.setdefault("message", payload.get("alternative", ""))
         elif payload.get("key") == "key_figures":
             own = {row["measure"]: row.get("ytd", row.get("month")) for row in rows if row.get("measure") in HEADLINE}
-            signals = [[row["measure"], row["signal"]] for row in rows if row.get("signal") not in NO_SIGNAL]
+            signals = [[row["measure"], row["signal"]] for row in rows if (row.get("signal") or "none") not in NO_SIGNAL]
             found = own | {"signals": signals} | found
         elif payload.get("key") == "coherent" and rows:
             found = {name: rows[-1][name] for name in HEADLINE if rows[-1].get(name) is not None} | found

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,13 +19,12 @@ from mi_analysis.disclosure.kept import Kept
 from mi_analysis.disclosure.primary import GUARD_COLUMNS
 from mi_analysis.measures.catalogue import CATALOGUE, Measure
 from mi_analysis.model.schema import ALL
-from mi_analysis.parameters import Privacy
+from mi_analysis.parameters import Audience, Privacy
 
 if TYPE_CHECKING:
     from mi_analysis.measures.compute import Frames  # a slice needs no data engine
     from mi_analysis.model.audit import Restated
 
-Audience = Literal["public", "internal", "unit_manager"]
 CELL = ["unit", "activity", "period_start", "grain", "window"]
 PLACE = ["unit", "period_start", "grain", "window"]
 LOOKED_BY = ["unit", "grain", "window"]

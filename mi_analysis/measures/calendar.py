@@ -3,7 +3,6 @@
 Sources: definitions, sections 1 and 2 (PAV 19.2.4.1; lov nr. 214 af 6. marts 2023 on store bededag).
 """
 
-import calendar
 from collections.abc import Iterable
 from datetime import date, timedelta
 from functools import cache
@@ -12,8 +11,6 @@ from mi_analysis.parameters import Calendar, Capacity
 
 LAST_PRAYER_DAY = 2023
 """Last year in which store bededag was a public holiday."""
-FULL_DAY = 7.4
-"""Hours of a full-time day in state statistics of absence, whatever the institution's own day."""
 GROSS_YEAR = 1924.0
 """Hours of a gross full-time year: 52 weeks of 37 hours."""
 
@@ -81,23 +78,12 @@ def fte_employed(employments: Iterable[tuple[date, date, float]], first: date, l
     return sum(fraction * max(0, (end - begin).days + 1) / length for begin, end, fraction in days)
 
 
-def month_end(first: date, months: int = 1) -> date:
-    """Last day of the period of ``months`` months that begins on the first of a month."""
-    year, month = divmod(first.year * 12 + first.month - 2 + months, 12)
-    return date(year, month + 1, calendar.monthrange(year, month + 1)[1])
-
-
-def capacity_ladder(year: int, capacity: Capacity, rules: Calendar) -> list[tuple[str, float]]:
-    """Steps from gross to net hours of one årsværk in a year, as (key, hours); the last is what is left.
+def net_hours(year: int, capacity: Capacity, rules: Calendar) -> float:
+    """What one årsværk of a year leaves for tasks, in hours: gross less days away, less the share that goes to other work.
 
     Sickness is expected, not measured; ``non_task_share`` is taken of what is left before it.
     """
-    day = rules.hours_per_day
     holidays = weekday_holidays(year) if rules.country == "DK" else 0
-    days = {
-        "holiday": capacity.holiday_days, "special": capacity.special_days, "public_holidays": holidays,
-        "sick": capacity.sick_days, "other": capacity.other_days,
-    }  # fmt: skip
-    steps = [("gross", capacity.gross), *((key, -number * day) for key, number in days.items())]
-    at_work = sum(hours for _, hours in steps)
-    return [*steps, ("non_task", -at_work * capacity.non_task_share), ("net", at_work * (1 - capacity.non_task_share))]
+    away = (capacity.holiday_days, capacity.special_days, holidays, capacity.sick_days, capacity.other_days)
+    at_work = sum([capacity.gross, *(-days * rules.hours_per_day for days in away)])
+    return at_work * (1 - capacity.non_task_share)

@@ -17,10 +17,11 @@ import duckdb
 from mi_analysis.measures import calendar, own
 from mi_analysis.measures.catalogue import COMPONENTS, LAST_THREE, WINDOWS, Component, Measure
 from mi_analysis.measures.quantiles import add_quantiles
-from mi_analysis.measures.structure import GRAINS, add_periods, add_structure, first_day, number
+from mi_analysis.measures.structure import add_periods, add_structure, first_day, number
 from mi_analysis.model import database
 from mi_analysis.model.engines import Engine, engine_of
-from mi_analysis.parameters import Institution
+from mi_analysis.model.values import end_of
+from mi_analysis.parameters import GRAINS, Institution
 
 DOMAINS = ("hours", "absence", "staff", "ledger", "cases", "planned", "goals")
 LEVELS = ("fte", "overtime_fte", "sick_fte", "spell_fte")
@@ -141,11 +142,9 @@ def cases_by_age(folder: Path, institution: Institution, end: date) -> "pd.DataF
         for span, month in (("now", last), ("before", last - 12)):
             first = max(month - 11, log_start) if span == "now" else month - 11
             if log_start <= first <= month:
-                ends = {
-                    "first": first_day(first),
-                    "last": end if span == "now" else calendar.month_end(first_day(month)),
-                }
-                found = engine.table(read_sql("cases_by_age").format(**ends)).to_pandas()
+                until = end if span == "now" else end_of(first_day(month), "month")
+                query = read_sql("cases_by_age").format(first=first_day(first), last=until)
+                found = engine.table(query).to_pandas()
                 found = found.sort_values(["unit", "activity", "day"])  # by bytes, whatever an engine's language
                 parts.append(found.rename(columns={"still_open": "open"}).assign(span=span))
     columns = [*AGES, "day", "entered", "closed", "open"]
@@ -330,9 +329,8 @@ def finest_grains(engine: Engine) -> dict[str, int]:
     """Shortest period, in months, that each domain and each staff figure is delivered for."""
     lengths = "case grain when 'month' then 1 when 'quarter' then 3 else 12 end"
     domains = engine.rows(f"select domain, min({lengths}) from delivered group by domain")
-    budget = engine.rows(f"select min({lengths}) from budget where lower(coalesce(version, '')) not like 'forecast%'")[
-        0
-    ][0]
+    own = "lower(coalesce(version, '')) not like 'forecast%'"
+    ((budget,),) = engine.rows(f"select min({lengths}) from budget where {own}")
     columns = ", ".join(f"min(case when {name} is not null then {lengths} end)" for name in STAFF)
     staff = zip(STAFF, engine.rows(f"select {columns} from staff_facts")[0], strict=True)
     return dict(domains) | {name: length for name, length in staff if length} | ({"budget": budget} if budget else {})

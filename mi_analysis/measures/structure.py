@@ -9,12 +9,11 @@ from mi_analysis.model import database
 from mi_analysis.model.engines import Engine
 from mi_analysis.model.history import Stint, stints
 from mi_analysis.model.schema import ALL, NOT_PLACED
-from mi_analysis.parameters import Institution
+from mi_analysis.model.values import end_of
+from mi_analysis.parameters import GRAINS, Institution
 
 FACTS = ("hours", "absence", "staff", "ledger", "budget", "volumes", "goals")
 """Tables whose rows belong to a period (a case has days instead)."""
-GRAINS = {"month": 1, "quarter": 3, "year": 12}
-"""Months of a period of each grain."""
 
 
 def number(day: date) -> int:
@@ -70,33 +69,23 @@ def add_periods(engine: Engine, institution: Institution, as_of: date) -> int:
         for first in first_months(begun[grain], earliest, last, length):
             end = first + length - 1
             fiscal_year = (end - fiscal) // 12
-            ladder = calendar.capacity_ladder(first // 12, institution.capacity, rules)
-            ends = min(calendar.month_end(first_day(end)), as_of)
+            ends = min(end_of(first_day(end), "month"), as_of)
             key: dict[str, object] = {"grain": grain, "period_start": first_day(first)}
             reporting.append(key | {
                 "first_month": first, "last_month": end, "period_end": ends, "end_month": f"{ends:%Y-%m}",
-                "fiscal_year": fiscal_year, "net_hours": ladder[-1][1],
+                "fiscal_year": fiscal_year, "net_hours": calendar.net_hours(first // 12, institution.capacity, rules),
             })  # fmt: skip
             begins = {MONTH: first, LAST_THREE: end - 2, TO_DATE: fiscal_year * 12 + fiscal, ROLLING: end - 11}
-            windows += [
-                key
-                | {
-                    "span": span,
-                    "first_month": begins[span],
-                    "first_day": first_day(begins[span]),
-                    "last_month": end,
-                    "stock_month": min(end, last),
-                    "rank": length,
-                    "slot": len(windows) + place,
-                }
-                for place, span in enumerate(WINDOWS)
-            ]
+            windows += [key | {
+                "span": span, "first_month": begins[span], "first_day": first_day(begins[span]), "last_month": end,
+                "stock_month": min(end, last), "rank": length, "slot": len(windows) + place,
+            } for place, span in enumerate(WINDOWS)]  # fmt: skip
     members = []
     for grain, day in sorted(
         {*facts, *((row["grain"], row["period_start"]) for row in reporting if row["grain"] == "month")}
     ):
         first, length = number(day), GRAINS[grain]
-        days = calendar.working_days(day, calendar.month_end(day, length), rules)
+        days = calendar.working_days(day, end_of(day, grain), rules)
         members.append({
             "grain": grain, "period_start": day, "first_month": first, "last_month": first + length - 1, "months": length,
             "fiscal_year": (first + length - 1 - fiscal) // 12, "rank": length,

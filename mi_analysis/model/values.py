@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Literal, NamedTuple
 
+from mi_analysis.parameters import GRAINS
+
 EXCEL_ERRORS = frozenset(
     {"#i/t", "#division/0!", "#værdi!", "#reference!", "#navn?", "#nul!", "#num!"}
     | {"#n/a", "#div/0!", "#value!", "#ref!", "#name?", "#null!"}
@@ -284,8 +286,7 @@ class Period(NamedTuple):
 
 def end_of(start: date, grain: str) -> date:
     """Last day of the month, quarter or year that begins on a day."""
-    months = {"month": 1, "quarter": 3, "year": 12}[grain]
-    year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
+    year, month = divmod(start.year * 12 + start.month - 1 + GRAINS[grain], 12)
     return date(year, month + 1, 1) - timedelta(1)
 
 

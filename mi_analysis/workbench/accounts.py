@@ -8,10 +8,10 @@ import pandas as pd
 from mi_analysis.analysis.basis import Sentence
 from mi_analysis.model.audit import Received
 from mi_analysis.model.schema import ALL, NOT_PLACED
+from mi_analysis.parameters import GRAINS
 from mi_analysis.reporting.sentences import sentence
 from mi_analysis.reporting.wording import Words
 from mi_analysis.workbench.figures import Figures
-from mi_analysis.workbench.periods import LENGTHS
 from mi_analysis.workbench.scorecard import scorecard
 
 EXPECTED = (("hours",), ("absence",), ("staff",), ("ledger",), ("budget",), ("cases", "volumes"), ("goals",))
@@ -79,7 +79,7 @@ class Accounts(Figures):
 
     def reservations(self, language: str = "da") -> list[Sentence]:
         """What the institution says of figures of the desk's period, and which are of another year than the calendar's."""
-        first, last = self.at, self.at + pd.DateOffset(months=LENGTHS[self.grain], days=-1)
+        first, last = self.at, self.at + pd.DateOffset(months=GRAINS[self.grain], days=-1)
         found = [
             Sentence("message.reservation", {"text": said.said(language), "tone": "attention"}) for said in self.institution.reservations
             if (said.valid_from or "0001") <= str(last.date()) and str(first.date()) <= (said.valid_to or "9999")

@@ -14,8 +14,9 @@ from mi_analysis.analysis.funnel import Funnel, funnel
 from mi_analysis.analysis.mix import MixAdjusted, MixIndex, mix_adjusted, mix_index
 from mi_analysis.analysis.planning import Scenario, StaffPlan, plan
 from mi_analysis.analysis.priority import Priority, prioritise
-from mi_analysis.measures.calendar import month_end, working_days
+from mi_analysis.measures.calendar import working_days
 from mi_analysis.model.schema import ALL, NOT_PLACED
+from mi_analysis.model.values import end_of
 from mi_analysis.workbench.questions import IN_TIME
 from mi_analysis.workbench.summaries import States, Summaries
 
@@ -191,7 +192,7 @@ class Comparisons(Summaries):
         """From gross to net hours of one årsværk next year, by the institution's parameters and calendar."""
         own, year = self.institution.capacity, self.at.year + 1
         days = [
-            working_days(day, month_end(day), self.institution.calendar)
+            working_days(day, end_of(day, "month"), self.institution.calendar)
             for day in (date(year, m, 1) for m in range(1, 13))
         ]
         weekdays = int(np.busday_count(f"{year}-01-01", f"{year + 1}-01-01"))

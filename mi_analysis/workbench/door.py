@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from mi_analysis import disclosure
-from mi_analysis.disclosure import Audience
 from mi_analysis.model import audit as audits
 from mi_analysis.model.schema import ALL, NOT_PLACED
-from mi_analysis.parameters import Institution, Problem, WrongUse, nearest
+from mi_analysis.parameters import Audience, Institution, Problem, WrongUse, nearest
 from mi_analysis.reporting.wording import first_of_quarter, grain_of
 from mi_analysis.workbench.accounts import Accounts
 from mi_analysis.workbench.activity import OfActivity

@@ -12,15 +12,16 @@ import pandas as pd
 
 from mi_analysis.analysis.control import ControlChart, control_chart
 from mi_analysis.disclosure import Looked, Released, listed
-from mi_analysis.measures.calendar import month_end, working_days
+from mi_analysis.measures.calendar import working_days
 from mi_analysis.measures.catalogue import Measure
 from mi_analysis.measures.own import catalogue_of, texts
 from mi_analysis.model.audit import Audit
 from mi_analysis.model.schema import ALL, NOT_PLACED
-from mi_analysis.parameters import Institution, Problem, WrongUse, nearest
+from mi_analysis.model.values import end_of
+from mi_analysis.parameters import GRAINS, Institution, Problem, WrongUse, nearest
 from mi_analysis.reporting.presentation import JSON, VERSION
 from mi_analysis.reporting.wording import Words, catalogue
-from mi_analysis.workbench.periods import LENGTHS, Periods
+from mi_analysis.workbench.periods import Periods
 
 KEY = ["unit", "activity", "period_start", "grain", "window"]
 
@@ -209,7 +210,7 @@ class Figures(Periods):
         if activity is not None:
             chosen &= rows["activity"] == (activity or self.scope)
         if months:
-            chosen &= rows["period_start"] > self.at - pd.DateOffset(months=months * LENGTHS[grain])
+            chosen &= rows["period_start"] > self.at - pd.DateOffset(months=months * GRAINS[grain])
         return rows[chosen]
 
     def _state(
@@ -317,7 +318,7 @@ class Figures(Periods):
             return None
         if self.catalogue[measure].kind == "flow" and self.grain == "month":
             days = values["period_start"].map(
-                lambda first: working_days(first.date(), month_end(first.date()), self.institution.calendar)
+                lambda first: working_days(first.date(), end_of(first.date(), "month"), self.institution.calendar)
             )
             values["value"] *= 1 if days.isna().any() else days.mean() / days
         bounds = (None if measure in SIGNED else 0.0, 100.0 if measure in SHARES else None)

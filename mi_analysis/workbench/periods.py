@@ -8,9 +8,6 @@ from mi_analysis.disclosure import Looked
 from mi_analysis.parameters import Institution
 from mi_analysis.reporting.wording import first_of_quarter, grain_of
 
-LENGTHS = {"month": 1, "quarter": 3, "year": 12}
-"""Months of a period of each grain."""
-
 
 class Periods(Protocol):
     """What of a desk is about time; ``period`` is ISO text (``2025-03``, ``2025-Q1``, ``2025``)."""

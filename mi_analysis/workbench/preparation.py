@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mi_analysis import disclosure, register, synthetic
-from mi_analysis.disclosure import Audience, Released
+from mi_analysis.disclosure import Released
 from mi_analysis.disclosure.kept import Kept
 from mi_analysis.measures import compute
-from mi_analysis.measures.calendar import month_end
 from mi_analysis.measures.own import catalogue_of, check_measures
 from mi_analysis.model import audit as audits
 from mi_analysis.model import build as model
@@ -29,7 +28,15 @@ from mi_analysis.model import database
 from mi_analysis.model.audit import Audit, Received
 from mi_analysis.model.deliveries import Finding
 from mi_analysis.model.schema import ALL, NOT_PLACED
-from mi_analysis.parameters import Institution, deliveries_folder, find_institution, load_institution, project_root
+from mi_analysis.model.values import end_of
+from mi_analysis.parameters import (
+    Audience,
+    Institution,
+    deliveries_folder,
+    find_institution,
+    load_institution,
+    project_root,
+)
 from mi_analysis.workbench.figures import COMMENT, fingerprint
 from mi_analysis.workbench.questions import Study, register_of
 from mi_analysis.workbench.scorecard import judged, scorecard
@@ -189,7 +196,7 @@ class Prepared:
         """Released cases by age as they stood after a period (blank: the last month), computed once."""
         month = self.month_of(period)
         if month not in self._ages:
-            end = min(month_end(date.fromisoformat(month)), date.fromisoformat(self.audit.as_of or "9999-12-31"))
+            end = min(end_of(date.fromisoformat(month), "month"), date.fromisoformat(self.audit.as_of or "9999-12-31"))
             model_folder = self.folder / MODELS[self.institution.structure]
             self._ages[month] = disclosure.released_ages(
                 compute.cases_by_age(model_folder, self.institution, end),

@@ -6,14 +6,14 @@ import pytest
 
 from mi_analysis.measures.calendar import (
     GROSS_YEAR,
-    capacity_ladder,
     easter,
     fte_employed,
-    month_end,
+    net_hours,
     public_holidays,
     weekday_holidays,
     working_days,
 )
+from mi_analysis.model.values import end_of
 from mi_analysis.parameters import Calendar, Capacity
 
 RULES = Calendar()
@@ -29,7 +29,7 @@ TABLE = {
 
 def days_of_month(year: int, month: int, rules: Calendar = RULES) -> int | None:
     first = date(year, month, 1)
-    return working_days(first, month_end(first), rules)
+    return working_days(first, end_of(first, "month"), rules)
 
 
 @pytest.mark.parametrize("year", TABLE)
@@ -80,19 +80,13 @@ def test_section_2_net_hours_before_sickness_are_1642_8_with_8_holidays_and_1657
     no_sickness = Capacity(sick_days=0)
 
     assert [weekday_holidays(year) for year in (2023, 2024, 2025, 2027)] == [8, 8, 8, 6]
-    assert capacity_ladder(2025, no_sickness, RULES)[-1] == ("net", pytest.approx(1642.8))
-    assert capacity_ladder(2027, no_sickness, RULES)[-1] == ("net", pytest.approx(1657.6))
+    assert net_hours(2025, no_sickness, RULES) == pytest.approx(1642.8)
+    assert net_hours(2027, no_sickness, RULES) == pytest.approx(1657.6)
 
 
-def test_section_2_every_step_of_the_ladder_is_told_and_adds_up() -> None:
-    ladder = dict(capacity_ladder(2025, Capacity(non_task_share=0.1), RULES))
-
-    assert ladder["gross"] == GROSS_YEAR == 52 * 37
-    assert ladder["holiday"] == pytest.approx(-185)
-    assert ladder["special"] == pytest.approx(-37)
-    assert ladder["sick"] == pytest.approx(-59.2)
-    assert ladder["net"] == pytest.approx(0.9 * (1642.8 - 59.2))
-    assert sum(hours for key, hours in ladder.items() if key != "net") == pytest.approx(ladder["net"])
+def test_section_2_sickness_and_the_share_of_other_work_are_taken_off() -> None:
+    assert Capacity().gross == GROSS_YEAR == 52 * 37
+    assert net_hours(2025, Capacity(non_task_share=0.1), RULES) == pytest.approx(0.9 * (1642.8 - 59.2))
 
 
 def test_section_2_contracted_fte_of_a_year_counts_days_and_fractions() -> None:
