@@ -38,14 +38,11 @@ from mi_analysis.reporting import export, pdf, workbook
 from mi_analysis.reporting.tables import NO_SIGNAL
 from mi_analysis.reporting.wording import Words
 
-ONE_THREAD = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
-ENVIRONMENT = dict.fromkeys(ONE_THREAD, "1") | {"PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+ONE_THREAD = tuple(f"{library}_NUM_THREADS" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR"))
+ENVIRONMENT = dict.fromkeys((*ONE_THREAD, "VECLIB_MAXIMUM_THREADS"), "1") | {
+    "PYTHONHASHSEED": "0",
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+}
 HEADLINE = ("goal_degree", "deviation")
 """Measures that the index shows for each report."""
 KERNEL = "python3"
@@ -229,7 +226,8 @@ def headlines(executed: nbformat.NotebookNode) -> dict[str, Any]:
             found.setdefault("message", payload.get("alternative", ""))
         elif payload.get("key") == "key_figures":
             own = {row["measure"]: row.get("ytd", row.get("month")) for row in rows if row.get("measure") in HEADLINE}
-            signals = [[row["measure"], row["signal"]] for row in rows if (row.get("signal") or "none") not in NO_SIGNAL]
+            telling = [row for row in rows if (row.get("signal") or "none") not in NO_SIGNAL]
+            signals = [[row["measure"], row["signal"]] for row in telling]
             found = own | {"signals": signals} | found
         elif payload.get("key") == "coherent" and rows:
             found = {name: rows[-1][name] for name in HEADLINE if rows[-1].get(name) is not None} | found

@@ -13,26 +13,6 @@ WINDOWS = (MONTH, LAST_THREE, TO_DATE, ROLLING)
 
 OWN = "own"
 """Source of a measure that an institution defined itself."""
-REASONS = {
-    "activity": "the figure is not registered on an activity",
-    "window": "the measure is not defined for this window",
-    "grain": "the figure is delivered for longer periods only",
-    "denominator": "divided by zero",
-    "few": "too few closed cases for a statistic",
-    "coverage": "too small a part of the hours is registered",
-    "hours": "cases closed without registered hours",
-    "driver": "pay that no registered hours can carry",
-    "indirect": "indirect costs that no registered hours can carry",
-    "overhead": "general overhead that no registered hours can carry",
-    "share": "a quarter of the year's budget or less has passed",
-    "months": "months are missing in the window",
-    "units": "figures of some units are missing",
-    "withheld": "withheld by the source",
-    "goals": "no goal is assessed yet",
-    "late": "registered late: the newest months rise afterwards",
-    "split": "before its time the unit has a share of one that was split",
-}
-"""Why a value is not a plain number, by reason key of a state."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +109,7 @@ class Measure:
     guard
         What disclosure control has to judge it by: staff, sick, overtime, hours, pay, or "".
     gates
-        What withholds it from being published: coverage, few, hours, driver ... (keys of `REASONS`).
+        What withholds it from being published: coverage, few, hours, driver ... (see docs/measures.md).
     windows
         Windows it is defined for; in others it is not applicable ("window").
     decimals, step

@@ -166,21 +166,15 @@ def wrong_measures(institution: Institution) -> Iterator[Problem]:
     """Names that no delivery fills, filters on columns that are none, names that are taken."""
     for name, own in institution.measures.items():
         if name in CATALOGUE or not name.isidentifier() or "__" in name:
-            what = (
-                f'"{name}" is a measure of the catalogue.'
-                if name in CATALOGUE
-                else f'"{name}" is no name of a measure.'
-            )
-            yield Problem(institution.where("measures", name), what, "Choose another name of letters, digits and _.")
+            what = "a measure of the catalogue" if name in CATALOGUE else "no name of a measure"
+            right = "Choose another name of letters, digits and _."
+            yield Problem(institution.where("measures", name), f'"{name}" is {what}.', right)
         if (own.kind == "ratio") != (own.denominator is not None):
             what = (
-                f"{name} is a ratio without a denominator."
-                if own.kind == "ratio"
-                else f"{name} has a denominator but is a {own.kind}."
+                "is a ratio without a denominator" if own.kind == "ratio" else f"has a denominator but is a {own.kind}"
             )
-            yield Problem(
-                institution.where("measures", name), what, "A ratio has both parts, the others a numerator only."
-            )
+            right = "A ratio has both parts, the others a numerator only."
+            yield Problem(institution.where("measures", name), f"{name} {what}.", right)
         for at, part in (("numerator", own.numerator), ("denominator", own.denominator)):
             if part:
                 yield from wrong_part(institution, name, at, part)
@@ -199,11 +193,8 @@ def wrong_part(institution: Institution, measure: str, at: str, part: Part) -> I
     for column in part.where:
         if column not in columns:
             where = institution.where("measures", measure, at, "where", column)
-            yield Problem(
-                where,
-                f'{at} of {measure}: "{column}" is no column of {part.table} to choose rows by.',
-                nearest(column, columns),
-            )
+            what = f'{at} of {measure}: "{column}" is no column of {part.table} to choose rows by.'
+            yield Problem(where, what, nearest(column, columns))
 
 
 def counted(institution: Institution) -> set[str] | None:
@@ -228,20 +219,10 @@ def counted(institution: Institution) -> set[str] | None:
 def delivered_numbers(institution: Institution, table: str) -> set[str]:
     """Number columns of a stored table that some delivery fills."""
     types = stored_types(table)
-    filled = {
-        column
-        for source in institution.sources.values()
-        for fact in source.facts
-        if fact.table == table
-        for column in fact.columns
-    }
-    filled |= {
-        source.wide.value
-        for source in institution.sources.values()
-        if source.wide
-        for fact in source.facts
-        if fact.table == table
-    }
+    profiles = institution.sources.values()
+    facts = [(source, fact) for source in profiles for fact in source.facts if fact.table == table]
+    filled = {column for _, fact in facts for column in fact.columns}
+    filled |= {source.wide.value for source, _ in facts if source.wide}
     filled |= {"absence_hours"} if "absence_days" in filled else set()
     filled |= {"overtime_hours"} if "extra_hours" in filled else set()
     numbers = {name for name in STORED[table] if types[name] == "double" and name not in NO_NUMBERS}

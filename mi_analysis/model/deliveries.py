@@ -48,15 +48,8 @@ from mi_analysis.model.values import Period, fold, parse_date, parse_period
 from mi_analysis.parameters import Institution, Problem, Source, WrongUse, nearest
 
 __all__ = [
-    "Account",
-    "ControlTotal",
-    "Delivery",
-    "Finding",
-    "check_profiles",
-    "magnitude_finding",
-    "read",
-    "stated_findings",
-]
+    "Account", "ControlTotal", "Delivery", "Finding", "check_profiles", "magnitude_finding", "read", "stated_findings",
+]  # fmt: skip
 
 QUARANTINE = pa.schema(
     [("delivery", pa.string()), ("row", pa.int64()), *((name, pa.string()) for name in ("column", "text", "reason"))]
@@ -71,9 +64,7 @@ class Account:
     used: int = 0
     quarantined: int = 0
     dropped: dict[str, int] = field(default_factory=dict)  # blank, total, note, filtered, duplicate, closing_date
-    amounts: dict[str, dict[str, float]] = field(
-        default_factory=dict
-    )  # "table.column" -> read, used, quarantined, dropped
+    amounts: dict[str, dict[str, float]] = field(default_factory=dict)  # "table.column" -> read, used ... dropped
 
 
 @dataclass(frozen=True)
@@ -107,9 +98,8 @@ def check_profiles(institution: Institution) -> None:
         for number, other in enumerate(source.yields_to):
             if other not in institution.sources or other == name:
                 where = institution.where("sources", name, "yields_to", number)
-                problems.append(
-                    Problem(where, f'yields_to: "{other}" is no other source.', nearest(other, institution.sources))
-                )
+                what = f'yields_to: "{other}" is no other source.'
+                problems.append(Problem(where, what, nearest(other, institution.sources)))
         for number, fact in enumerate(source.facts):
             at = ("sources", name, "facts", number)
             if fact.table not in TABLES:
@@ -122,14 +112,9 @@ def check_profiles(institution: Institution) -> None:
                 named += [("wide", column) for column in (*said_by_headers(source), source.wide.value)]
             for part, column in named:
                 if column not in columns:
-                    where = (
-                        institution.where("sources", name, part)
-                        if part == "wide"
-                        else institution.where(*at, part, column)
-                    )
-                    problems.append(
-                        Problem(where, f'{part}: "{column}" is no column of {fact.table}.', nearest(column, columns))
-                    )
+                    below = ("sources", name, part) if part == "wide" else (*at, part, column)
+                    what = f'{part}: "{column}" is no column of {fact.table}.'
+                    problems.append(Problem(institution.where(*below), what, nearest(column, columns)))
             for column, texts in fact.values.items():
                 tokens = columns[column].tokens if column in columns else ()
                 for text, token in texts.items() if tokens else ():
@@ -141,9 +126,8 @@ def check_profiles(institution: Institution) -> None:
         for part in ("meanings", "examples"):
             for header in sorted(set(getattr(source.contract, part)) - set(headers)):
                 where = institution.where("sources", name, "contract", part, header)
-                problems.append(
-                    Problem(where, f'{part}: "{header}" is no column that is read.', nearest(header, headers))
-                )
+                what = f'{part}: "{header}" is no column that is read.'
+                problems.append(Problem(where, what, nearest(header, headers)))
     if problems:
         raise WrongUse(*problems)
 

@@ -198,13 +198,8 @@ def stated_findings(stated: Mapping[str, float], used: Mapping[str, float], rows
     for column, figure in stated.items():
         total = sum(value for name, value in used.items() if column in (name, name.rpartition(".")[2]))
         if abs(total - figure) > TOLERANCE * max(rows, 1):
-            yield stop(
-                "stated_total",
-                column=column,
-                stated=show(figure),
-                computed=show(total),
-                difference=show(figure - total),
-            )
+            told = {"stated": show(figure), "computed": show(total), "difference": show(figure - total)}
+            yield stop("stated_total", column=column, **told)
 
 
 def magnitude_finding(previous_totals: Mapping[str, float], totals: Mapping[str, float]) -> Finding | None:

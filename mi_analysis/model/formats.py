@@ -140,10 +140,8 @@ def _check_delimiter(cells: list[str], delimiter: str) -> None:
     if len(cells) == 1:
         other = next((mark for mark in ";\t,|" if mark != delimiter and mark in cells[0]), None)
         if other:
-            names = {"\t": "tab"}
-            raise Unreadable(
-                "wrong_delimiter", delimiter=names.get(delimiter, delimiter), found=names.get(other, other)
-            )
+            told, found = (mark.replace("\t", "tab") for mark in (delimiter, other))
+            raise Unreadable("wrong_delimiter", delimiter=told, found=found)
 
 
 Body = tuple[np.ndarray, list[Column], dict[int, int]]
@@ -211,6 +209,10 @@ def _fast_body(text: str, source: Source, first: int, width: int) -> Body:
 # xlsx
 
 
+BROKEN = (CalamineError, OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, ElementTree.ParseError)
+"""What reading a damaged workbook ends with."""
+
+
 def _read_workbook(content: bytes, source: Source, wanted: Wanted) -> Grid:
     """Sheets as named, below each other; else the sheet with most of the columns that are read."""
     try:
@@ -223,15 +225,7 @@ def _read_workbook(content: bytes, source: Source, wanted: Wanted) -> Grid:
         sheets = {
             name: book.get_sheet_by_name(name) for name in source.sheets or book.sheet_names if name in book.sheet_names
         }
-    except (
-        CalamineError,
-        OSError,
-        ValueError,
-        KeyError,
-        zipfile.BadZipFile,
-        zlib.error,
-        ElementTree.ParseError,
-    ) as error:
+    except BROKEN as error:
         raise Unreadable("unreadable_workbook", bytes=len(content)) from error
     unknown = [sheet for sheet in source.sheets if sheet not in sheets]
     if unknown:
@@ -326,11 +320,10 @@ def _stacked(grids: list[Grid]) -> Grid:
     for grid in grids[1:]:
         if list(map(fold, grid.headers)) != list(map(fold, first.headers)):
             raise Unreadable("sheets_differ", headers=", ".join(grid.headers), expected=", ".join(first.headers))
+    held = {place: [grid.columns[place] for grid in grids] for place in first.columns}
     columns = {
-        place: Column.of(
-            pa.concat_arrays([grid.columns[place].texts.take(pa.array(grid.columns[place].codes)) for grid in grids])
-        )
-        for place in first.columns
+        place: Column.of(pa.concat_arrays([one.texts.take(pa.array(one.codes)) for one in same]))
+        for place, same in held.items()
     }
     rows = np.concatenate([grid.rows + step * SHEET_STEP for step, grid in enumerate(grids)])
     return Grid(first.titles, first.headers, first.header_row, rows, columns)

@@ -115,6 +115,10 @@ class Grid:
     columns: dict[int, Column]
     ragged: dict[int, int] = field(default_factory=dict)
 
+    def column(self, header: str) -> Column:
+        """The column under a header."""
+        return self.columns[self.headers.index(header)]
+
     def take(self, rows: np.ndarray) -> "Grid":
         """Some of the rows, by position."""
         place = {int(old): new for new, old in enumerate(rows)} if self.ragged else {}

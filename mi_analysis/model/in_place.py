@@ -63,11 +63,8 @@ def look(institution: Institution, known: Keys) -> dict[str, Standing]:
     for name, source in institution.sources.items():
         if source.in_place:
             where, table = institution.where("sources", name, "in_place"), source.facts[0].table if source.facts else ""
-            others = [
-                one
-                for one in institution.sources.values()
-                if one is not source and table in {fact.table for fact in one.facts}
-            ]
+            beside = [one for one in institution.sources.values() if one is not source]
+            others = [one for one in beside if table in {fact.table for fact in one.facts}]
             if institution.engine != "postgresql" or table not in NEEDED or source.facts[1:] or source.files or others:
                 right = f"It takes engine: postgresql, files: [], and one fact, {' or '.join(NEEDED)}, that no other source fills."
                 raise WrongUse(Problem(where, f"{source.in_place} cannot be measured where it lies.", right))
@@ -117,13 +114,8 @@ def looked_at(connection: Any, name: str, source: Source, table: str, where: str
     lost: Counter[tuple[str, str]] = Counter()
     codes = {"unit": known.units_by_code.keys(), "activity": known.activity_codes}
     for row in held.to_pylist():
-        lost.update(
-            {
-                (key, "" if row[key] in (None, NOT_PLACED) else row[key]): row["rows"]
-                for key, listed in codes.items()
-                if row[key] not in listed
-            }
-        )
+        astray = {key: row[key] for key, listed in codes.items() if row[key] not in listed}
+        lost.update({(key, "" if code in (None, NOT_PLACED) else code): row["rows"] for key, code in astray.items()})
     system = source.system or name
     gaps = tuple(
         Gap(name, relation, table, key, code, "unknown" if code else "blank", n, float(n), "count", known.near(key, system, code))

@@ -182,12 +182,8 @@ def _finished(part: Part, source: Source, factor: float) -> Part:
             group = part.parsed.get("account_group") if source.sign == "natural" else None
             turned = pc.negate(parsed.arrays[name])
             if source.sign == "natural":
-                income = (
-                    pc.fill_null(pc.equal(group.arrays["account_group"], "income"), False)
-                    if group
-                    else pa.scalar(False)
-                )
-                turned = pc.if_else(income, turned, parsed.arrays[name])
+                known = pc.equal(group.arrays["account_group"], "income") if group else pa.scalar(False)
+                turned = pc.if_else(pc.fill_null(known, False), turned, parsed.arrays[name])
             part.parsed[name] = replace(parsed, arrays={name: turned})
     days = next((parsed.arrays["day"] for parsed in part.parsed.values() if "grain" in parsed.arrays), None)
     if days is not None and part.table in ("hours", "absence"):
@@ -199,18 +195,15 @@ def _finished(part: Part, source: Source, factor: float) -> Part:
         received, closed = part.parsed["received"].arrays["received"], part.parsed["closed"].arrays["closed"]
         dateless = pc.equal(closed, pc.floor_temporal(closed, unit="day"))
         start = pc.if_else(dateless, pc.floor_temporal(received, unit="day"), received)
-        _reject(
-            part,
-            "closed",
-            pc.fill_null(pc.less(closed, start), False).to_numpy(zero_copy_only=False),
-            "closed_before_received",
-        )
+        _reject(part, "closed", _earlier(closed, start), "closed_before_received")
     if {"spell_start", "spell_end"} <= part.parsed.keys():
-        earlier = pc.less(
-            part.parsed["spell_end"].arrays["spell_end"], part.parsed["spell_start"].arrays["spell_start"]
-        )
-        _reject(part, "spell_end", pc.fill_null(earlier, False).to_numpy(zero_copy_only=False), "spell_ends_before")
+        begins, ends = (part.parsed[name].arrays[name] for name in ("spell_start", "spell_end"))
+        _reject(part, "spell_end", _earlier(ends, begins), "spell_ends_before")
     return part
+
+
+def _earlier(one: pa.Array, other: pa.Array) -> np.ndarray:
+    return pc.fill_null(pc.less(one, other), False).to_numpy(zero_copy_only=False)
 
 
 def _reject(part: Part, name: str, rows: np.ndarray, reason: str) -> None:

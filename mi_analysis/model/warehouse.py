@@ -25,12 +25,8 @@ WORDS: Words = {
     r"\bcreate or replace temp table (\w+)": r"drop table if exists pg_temp.\1; create temp table \1",
 }  # fmt: skip
 LINE = {
-    "connect_timeout": 10,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "application_name": "mi-analysis",
-}
+    "connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "application_name": "mi-analysis",
+}  # fmt: skip
 """A server that is silent, or a line that is cut, is noticed within a minute."""
 
 
@@ -142,9 +138,8 @@ def connected(variable: str, where: str) -> Iterator[Any]:
     try:
         from adbc_driver_postgresql import dbapi
     except ImportError:
-        raise WrongUse(
-            Problem(where, "needs the package adbc-driver-postgresql.", "Install mi-analysis[postgresql].")
-        ) from None
+        right = "Install mi-analysis[postgresql]."
+        raise WrongUse(Problem(where, "needs the package adbc-driver-postgresql.", right)) from None
     address = os.environ.get(variable, "")
     if not address:
         right = f"Set {variable} to postgresql://user:secret@server:5432/database."

@@ -12,6 +12,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mi_analysis.model.rows import repeated
 from mi_analysis.model.schema import TABLES
 from mi_analysis.model.values import Period, fold, parse_period
@@ -76,12 +78,8 @@ def _alike(one: Proposed, sample: Sample, found: Recognised, wide: set[int]) -> 
 
     UTF-8 and Windows-1252 are one: the reader tells them apart in each file.
     """
-    if (
-        one.sample.grid is None
-        or sample.grid is None
-        or wide
-        or (one.found.table, one.found.columns) != (found.table, found.columns)
-    ):
+    same = (one.found.table, one.found.columns) == (found.table, found.columns)
+    if one.sample.grid is None or sample.grid is None or wide or not same:
         return False
     ways = [(each.file.rpartition(".")[2], each.settings.get("encoding") == "utf-16", each.settings.get("delimiter"), each.settings.get("decimal"))
             for each in (one.sample, sample)]  # fmt: skip
@@ -99,11 +97,11 @@ def _collect(one: Proposed, sample: Sample) -> None:
     for kind, codes in (("unit", one.units), ("activity", one.activities)):
         header = one.found.columns.get(kind)
         if header in sample.grid.headers:
-            for code, rows in codes_in(sample.grid.columns[sample.grid.headers.index(header)]).items():
+            for code, rows in codes_in(sample.grid.column(header)).items():
                 codes[code] = codes.get(code, 0) + rows
     header, beside = one.found.columns.get("unit"), _name_beside(one.found, sample)
     if header and beside:
-        unit, label = (sample.grid.columns[sample.grid.headers.index(text)].as_text() for text in (header, beside))
+        unit, label = (sample.grid.column(text).as_text() for text in (header, beside))
         for row in range(min(len(unit.codes), 5_000)):
             one.names.setdefault(unit.text_at(row), label.text_at(row))
 
@@ -112,10 +110,8 @@ def _name_beside(found: Recognised, sample: Sample) -> str:
     """The column that names the unit: the one after it that says name."""
     headers = sample.grid.headers if sample.grid is not None else []
     words = r"enhedsnavn|stednavn|org name|unit name|kontornavn|afdelingsnavn|navn|name"
-    return next(
-        (header for header in headers if header not in found.columns.values() and re.fullmatch(words, plain(header))),
-        "",
-    )
+    others = (header for header in headers if header not in found.columns.values())
+    return next((header for header in others if re.fullmatch(words, plain(header))), "")
 
 
 def _source_name(one: Proposed, taken: Sequence[str]) -> str:
@@ -158,36 +154,23 @@ def _facts(one: Proposed) -> Iterator[dict[str, Any]]:
     if wide and found.table in ("budget", "volumes"):
         value = "amount" if found.table == "budget" else "value"
         columns.pop("period", None)
-        one.guesses.append(
-            Guess("wide", {"columns": "periods", "into": "period", "value": value}, f"{len(wide)} headers are periods")
-        )
+        how = {"columns": "periods", "into": "period", "value": value}
+        one.guesses.append(Guess("wide", how, f"{len(wide)} headers are periods"))
     elif "period" in TABLES[found.table].columns and "period" not in columns:
         one.guesses.append(_period_of_name(one.files))
     if found.table == "budget" and "version" not in columns:
         constants["version"] = "GB"
-    unit = grid.columns[grid.headers.index(columns["unit"])] if "unit" in columns else None
-    if (
-        unit is not None
-        and found.table in ("budget", "volumes")
-        and 0 < unit.blank().mean() < 0.95
-        and not unit.blank()[0]
-    ):
-        one.guesses.append(
-            Guess(
-                "fill_down", [columns["unit"]], f"{unit.blank().mean():.0%} of the cells are blank under a filled one"
-            )
-        )
+    unit = grid.column(columns["unit"]) if "unit" in columns else None
+    blank = unit.blank() if unit is not None and found.table in ("budget", "volumes") else np.ones(1, bool)
+    if 0 < blank.mean() < 0.95 and not blank[0]:
+        why = f"{blank.mean():.0%} of the cells are blank under a filled one"
+        one.guesses.append(Guess("fill_down", [columns["unit"]], why))
     if found.table == "cases" and (twins := int(repeated(grid).sum())):
         one.guesses.append(Guess("duplicates", "drop_exact", f"{twins} rows repeat another in every column"))
     fact: dict[str, Any] = {"table": found.table, "columns": columns, "values": found.values, "constants": constants}
-    if (
-        found.table == "ledger"
-        and "account" in columns
-        and all(
-            re.fullmatch(r"[12][0-9]{5}", code)
-            for code in codes_in(grid.columns[grid.headers.index(columns["account"])])
-        )
-    ):
+    accounts = columns.get("account") if found.table == "ledger" else None
+    codes = codes_in(grid.column(accounts)) if accounts else {"": 0}
+    if all(re.fullmatch(r"[12][0-9]{5}", code) for code in codes):
         columns["account_group"] = columns["account"]
         found.values["account_group"] = {"11*": "income", "18*": "pay", "*": "other"}
         found.unsure.append("account_group: which accounts are income and pay")
@@ -200,12 +183,8 @@ def _facts(one: Proposed) -> Iterator[dict[str, Any]]:
     if found.table == "hours" and kind:
         yield fact | {"where": {kind: [""]}}
         texts = Recognised("absence")
-        mapped_texts(
-            "absence_type",
-            TABLES["absence"].columns["absence_type"].tokens,
-            grid.columns[grid.headers.index(kind)],
-            texts,
-        )
+        tokens = TABLES["absence"].columns["absence_type"].tokens
+        mapped_texts("absence_type", tokens, grid.column(kind), texts)
         taken = {name: columns[name] for name in ("unit", "period", "person_key") if name in columns}
         one.found.unsure += texts.unsure
         yield {
@@ -270,19 +249,15 @@ def _lines(sources: Sequence[Proposed], shown: str, name: str) -> Iterator[str]:
                 yield f"          {column}: {quoted(header)}"
             for part in ("where", "constants"):
                 if fact.get(part):
-                    unsure = (
-                        f"  # {CONFIRM}" + ("what it counts" if "name" in fact[part] else "it holds for every row")
-                        if part == "constants"
-                        else ""
-                    )
+                    doubt = "what it counts" if "name" in fact[part] else "it holds for every row"
+                    unsure = f"  # {CONFIRM}{doubt}" if part == "constants" else ""
                     yield f"        {part}: {quoted(fact[part])}{unsure}"
             if fact.get("values"):
                 yield "        values:"
                 for column, mapping in fact["values"].items():
                     doubtful = [text for text in found.unsure if text.startswith(f"{column}: ")]
-                    yield f"          {column}: {quoted(mapping)}" + (
-                        f"  # {CONFIRM}{'; '.join(doubtful)[:120]}" if doubtful else ""
-                    )
+                    unsure = f"  # {CONFIRM}{'; '.join(doubtful)[:120]}" if doubtful else ""
+                    yield f"          {column}: {quoted(mapping)}{unsure}"
         none = "activity" in TABLES[found.table].columns and "activity" not in found.columns
         least, why = (", smallest_mapped_share: 0", "no column is an activity; ") if none else ("", "")
         yield f'    contract: {{ owner: "", content: ""{least} }}  # {CONFIRM}{why}who delivers it; due_working_day when it is due\n'

@@ -58,6 +58,10 @@ class Sample:
         """The guesses as settings of a source."""
         return {guess.name: guess.value for guess in self.guesses}
 
+    def guess(self, name: str, value: Any, why: str, sure: bool = True) -> None:
+        """Note a setting and the reason for it."""
+        self.guesses.append(Guess(name, value, why, sure))
+
     def source(self) -> Source:
         """A profile with the settings so far, and no facts."""
         return Source(files=[self.file], facts=[], **self.settings)
@@ -72,7 +76,7 @@ def look_at(content: bytes, file: str) -> Sample:
     sample = Sample(file)
     try:
         if file.lower().endswith(".parquet"):
-            sample.guesses += [Guess("decimal", ".", "parquet keeps numbers as numbers")]
+            sample.guess("decimal", ".", "parquet keeps numbers as numbers")
         elif file.lower().removesuffix(".gz").endswith(WORKBOOKS):
             _workbook(content, sample)
         else:
@@ -91,32 +95,23 @@ def _text(content: bytes, sample: Sample) -> None:
     marked = next((name for bom, name in BOMS.items() if content.startswith(bom)), "")
     text = decode(content, None)
     if marked:
-        sample.guesses.append(Guess("encoding", marked, "the file begins with its byte order mark"))
+        sample.guess("encoding", marked, "the file begins with its byte order mark")
+    elif content.isascii():
+        sample.guess("encoding", "utf-8", "only plain letters, the same in every encoding")
     else:
         try:
             content.decode("utf-8")
-            why = (
-                "only plain letters, the same in every encoding"
-                if content.isascii()
-                else "reads as UTF-8 without an error"
-            )
-            sample.guesses.append(Guess("encoding", "utf-8", why))
+            sample.guess("encoding", "utf-8", "reads as UTF-8 without an error")
         except UnicodeDecodeError:
-            sample.guesses.append(Guess("encoding", "cp1252", "not UTF-8; Windows-1252 reads every byte"))
+            sample.guess("encoding", "cp1252", "not UTF-8; Windows-1252 reads every byte")
     lines = text.splitlines(keepends=True)[: LOOKED_AT * 2]
     tried = {mark: [*islice(csv.reader(io.StringIO("".join(lines)), delimiter=mark), LOOKED_AT)] for mark in DELIMITERS}
     widths = {mark: Counter(len(row) for row in rows if len(row) > 1) for mark, rows in tried.items()}
     score = {mark: max((n * (width > 1) for width, n in widths[mark].items()), default=0) for mark in DELIMITERS}
     best = max(score, key=lambda mark: (score[mark], max(widths[mark], default=0)))
     width = widths[best].most_common(1)[0][0] if widths[best] else 1
-    sample.guesses.append(
-        Guess(
-            "delimiter",
-            best,
-            f"{score[best]} of the first {len(tried[best])} lines have {width} cells by {DELIMITERS[best]}",
-            score[best] > 0,
-        )
-    )
+    why = f"{score[best]} of the first {len(tried[best])} lines have {width} cells by {DELIMITERS[best]}"
+    sample.guess("delimiter", best, why, score[best] > 0)
     sample.guesses += header_of(tried[best])
 
 
@@ -128,7 +123,7 @@ def _workbook(content: bytes, sample: Sample) -> None:
         sheets[name] = [[cell_text(cell, ",") for cell in row] for row in cells]
     best = max(sheets, key=lambda name: sum(sum(map(bool, row)) > 1 for row in sheets[name]))
     if len(sheets) > 1:
-        sample.guesses.append(Guess("sheets", [best], f"the fullest of {', '.join(sheets)}"))
+        sample.guess("sheets", [best], f"the fullest of {', '.join(sheets)}")
     sample.guesses += header_of(sheets[best])
 
 
@@ -162,11 +157,8 @@ def header_of(rows: Rows) -> Iterator[Guess]:
         top = place - two
         if top or two:
             shown = [cell for cell in dict.fromkeys(above if two else names) if isinstance(parse_period(cell), Bad)][:3]
-            yield Guess(
-                "header",
-                shown,
-                f"the header stands in row {top + 1}, under {top} rows of titles, and is found by these names",
-            )
+            why = f"the header stands in row {top + 1}, under {top} rows of titles, and is found by these names"
+            yield Guess("header", shown, why)
         if two:
             yield Guess("header_rows", 2, "a row of groups stands over the names")
         titles = titles_of([list(row) for row in rows[:top]])
@@ -174,11 +166,8 @@ def header_of(rows: Rows) -> Iterator[Guess]:
             yield Guess("unit_scale", 1000, "a title says t.kr.")
         for title in titles:
             if match := re.match(r"(.*?(?:udtrukket|extracted|dannet)[: ]+)[0-9]{2,4}-", title, re.IGNORECASE):
-                yield Guess(
-                    "extracted_at",
-                    re.escape(match[1]).replace(r"\ ", " ") + "([0-9-]+)",
-                    f'a title says "{title[:50]}"',
-                )
+                pattern = re.escape(match[1]).replace(r"\ ", " ") + "([0-9-]+)"
+                yield Guess("extracted_at", pattern, f'a title says "{title[:50]}"')
                 break
         return
 
@@ -202,28 +191,20 @@ def _numbers_and_dates(sample: Sample) -> None:
     marks = any(re.search(r"\d[.,]\d", text) for place in numeric for text in many[place].to_pylist())
     if len(tied) == 2:
         best = STYLES[1] if english else STYLES[0]
-    why = (
-        f"{len(numeric)} columns of numbers read so without a bad cell"
-        if not loss[best]
-        else f"fewest bad cells in {len(numeric)} columns of numbers"
-    )
     if "decimal" not in sample.settings and numeric:
         sure = not (len(tied) == 2 and marks) or "delimiter" not in sample.settings
-        why = why if marks else "no number has a mark; as is usual with such a file"
-        sample.guesses += [
-            Guess("decimal", best[0], why, sure),
-            Guess("thousands", best[1], "with the decimal mark", sure),
-        ]
+        read = f"{len(numeric)} columns of numbers read so without a bad cell"
+        why = f"fewest bad cells in {len(numeric)} columns of numbers" if loss[best] else read
+        sample.guess("decimal", best[0], why if marks else "no number has a mark; as is usual with such a file", sure)
+        sample.guess("thousands", best[1], "with the decimal mark", sure)
     words = {text for place in numeric for text in beside[place]}
     for name, pattern, what in (("na_tokens", BLANKS, "no figure"), ("suppressed_tokens", HIDDEN, "a withheld figure")):
         found = sorted(text for text in words if re.fullmatch(pattern, fold(text)))
         if found:
-            sample.guesses.append(Guess(name, found, f"stands among numbers, as {what} would", name == "na_tokens"))
+            sample.guess(name, found, f"stands among numbers, as {what} would", name == "na_tokens")
     orders = {order: sum(_bad_dates(column, order) for column in many) for order in ("day_first", "month_first")}
     if orders["month_first"] < orders["day_first"]:
-        sample.guesses.append(
-            Guess("dates", "month_first", f"{orders['day_first']} dates cannot be read with the day first")
-        )
+        sample.guess("dates", "month_first", f"{orders['day_first']} dates cannot be read with the day first")
 
 
 def _bad_share(texts: Any, style: tuple[str, str]) -> float:

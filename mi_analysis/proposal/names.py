@@ -16,6 +16,7 @@ DOMAIN = {
     **dict.fromkeys(("units", "crosswalk", "unit_codes"), "reference"), **dict.fromkeys(("hours", "absence", "staff"), "staff"),
     **dict.fromkeys(("ledger", "budget"), "economy"), **dict.fromkeys(("cases", "volumes"), "operations"), "goals": "strategy",
 }  # fmt: skip
+OTHER_THAN_TEXT = ("yes", "no", "true", "false", "null", "on", "off", "y", "n")  # to some readers of YAML
 MOST_CODES = 400  # of units or activities that are written out
 
 
@@ -43,17 +44,7 @@ def quoted(value: Any) -> str:
     if isinstance(value, int):
         return str(value)
     text = str(value)
-    safe = re.fullmatch(r"[^\W\d][\w /.-]*\w|[^\W\d]", text) and text.lower() not in (
-        "yes",
-        "no",
-        "true",
-        "false",
-        "null",
-        "on",
-        "off",
-        "y",
-        "n",
-    )
+    safe = re.fullmatch(r"[^\W\d][\w /.-]*\w|[^\W\d]", text) and text.lower() not in OTHER_THAN_TEXT
     return text if safe else json.dumps(text, ensure_ascii=False)
 
 
@@ -82,13 +73,11 @@ def near_names(codes: Mapping[str, int], known: Mapping[str, str]) -> dict[str, 
 
 def key_lines(sources: Sequence[Proposed], kind: str, name: str) -> Iterator[str]:
     """Lines of ``units`` or ``activities``, and of other names for them."""
-    table, code_table, other = (
-        ("units", "unit_codes", "unit_codes") if kind == "unit" else ("activities", "crosswalk", "crosswalk")
-    )
+    table, other = ("units", "unit_codes") if kind == "unit" else ("activities", "crosswalk")
     facts = [one for one in sources if DOMAIN[one.found.table] != "reference"]
     delivered = next((one for one in sources if one.found.table == table), None)
     codes = {one.name: one.units if kind == "unit" else one.activities for one in facts}
-    mapped = next((one for one in sources if one.found.table == code_table), None)
+    mapped = next((one for one in sources if one.found.table == other), None)
     labels: dict[str, str] = {}
     for one in sources:
         labels |= {code: label for code, label in one.names.items() if label} if kind == "unit" else {}
@@ -130,33 +119,26 @@ def key_lines(sources: Sequence[Proposed], kind: str, name: str) -> Iterator[str
 def _label_of(mapped: Proposed, code: str) -> str:
     grid = mapped.sample.grid
     assert grid is not None
-    label = next(
-        (header for header in grid.headers if re.fullmatch(r"aktivitetsnavn|activity name|navn|name", plain(header))),
-        "",
-    )
+    words = r"aktivitetsnavn|activity name|navn|name"
+    label = next((header for header in grid.headers if re.fullmatch(words, plain(header))), "")
     if not label:
         return ""
-    at, names = (
-        grid.columns[grid.headers.index(header)].as_text() for header in (mapped.found.columns["activity"], label)
-    )
+    at, names = (grid.column(header).as_text() for header in (mapped.found.columns["activity"], label))
     return next(names.text_at(row) for row in range(len(at.codes)) if at.text_at(row) == code)
 
 
 def _codes_of(mapped: Proposed) -> Iterator[str]:
     grid = mapped.sample.grid
     assert grid is not None
-    yield from (fold(code) for code in codes_in(grid.columns[grid.headers.index(mapped.found.columns["code"])]))
+    yield from (fold(code) for code in codes_in(grid.column(mapped.found.columns["code"])))
 
 
 def _parents(delivered: Proposed, name: str) -> Iterator[str]:
     """Units above those delivered that are not delivered themselves."""
     grid = delivered.sample.grid
     assert grid is not None
-    above = [
-        code
-        for code in codes_in(grid.columns[grid.headers.index(delivered.found.columns["parent"])])
-        if code not in delivered.units
-    ]
+    codes = codes_in(grid.column(delivered.found.columns["parent"]))
+    above = [code for code in codes if code not in delivered.units]
     if not above:
         return
     yield f"units:  # above those in the samples; {CONFIRM}their names"
@@ -179,9 +161,7 @@ def systems(sources: Sequence[Proposed]) -> dict[str, tuple[str, float]]:
                 continue
             grid = table.sample.grid
             assert grid is not None
-            system, code = (
-                grid.columns[grid.headers.index(table.found.columns[name])].as_text() for name in ("system", "code")
-            )
+            system, code = (grid.column(table.found.columns[name]).as_text() for name in ("system", "code"))
             by_system: dict[str, set[str]] = {}
             for row in range(len(code.codes)):
                 by_system.setdefault(system.text_at(row), set()).add(fold(code.text_at(row)))

@@ -13,11 +13,11 @@ from mi_analysis.analysis.mix import MixAdjusted, MixIndex
 from mi_analysis.analysis.planning import StaffPlan
 from mi_analysis.analysis.priority import Priority
 from mi_analysis.reporting import plots
-from mi_analysis.reporting.figures import figure
+from mi_analysis.reporting.figures import captioned
 from mi_analysis.reporting.plots import PALETTE, SOFT, THEME, NumberFormat
 from mi_analysis.reporting.presentation import Figure, Table
 from mi_analysis.reporting.tables import Column, table
-from mi_analysis.reporting.uncertain import intervals
+from mi_analysis.reporting.uncertain import by_name, intervals
 from mi_analysis.reporting.verdicts import decimals_for, p_value
 from mi_analysis.reporting.wording import Words
 
@@ -63,30 +63,19 @@ def funnel(made: Funnel, measure: str, words: Words, name: Namer) -> Figure:
                 label = words.text(f"funnel.limits_{level}") if side == "lower" else f"_{level}"
                 line = 100 * curve[f"{side}_{level}"].clip(0, 1)
                 axes.plot(curve["denominator"], line, color=SOFT, linewidth=1, linestyle=style, label=label)
-        axes.axhline(
-            100 * made.centre, color=SOFT, linewidth=1, linestyle=(0, (6, 3)), label=words.text("funnel.centre")
-        )
-        inside = rows["outside"] == 0
-        axes.plot(
-            rows.loc[inside, "denominator"],
-            100 * rows.loc[inside, "rate"],
-            "o",
-            color=PALETTE[0],
-            label=words.text("funnel.unit"),
-        )
-        far = rows[~inside]
-        axes.plot(
-            far["denominator"],
-            100 * far["rate"],
-            "D",
-            color=PALETTE[1],
-            markersize=6,
-            label=words.text("funnel.outside") if len(far) else "_",
-        )
-        for row in far.to_dict("records"):
-            axes.annotate(
-                name(row["unit"]), (row["denominator"], 100 * row["rate"]), textcoords="offset points", xytext=(6, 4)
-            )
+        look: Any = {"color": SOFT, "linewidth": 1, "linestyle": (0, (6, 3)), "label": words.text("funnel.centre")}
+        axes.axhline(100 * made.centre, **look)
+        far = rows["outside"] != 0
+        for chosen, look, label in (
+            (~far, {"color": PALETTE[0]}, "unit"),
+            (far, {"color": PALETTE[1], "markersize": 6}, "outside"),
+        ):
+            shown = rows[chosen]
+            told = words.text(f"funnel.{label}") if label == "unit" or len(shown) else "_"
+            axes.plot(shown["denominator"], 100 * shown["rate"], "D" if label == "outside" else "o", label=told, **look)
+        for row in rows[far].to_dict("records"):
+            place = (row["denominator"], 100 * row["rate"])
+            axes.annotate(name(row["unit"]), place, textcoords="offset points", xytext=(6, 4))
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(NumberFormat(words))
@@ -104,11 +93,9 @@ def funnel(made: Funnel, measure: str, words: Words, name: Namer) -> Figure:
         Column("rate", words.measure(measure, "short"), kind="percent"), Column("low", words.text("answer.low"), kind="percent", reference=True),
         Column("high", words.text("answer.high"), kind="percent", reference=True), Column("says", words.text("column.says")),
     ]  # fmt: skip
-    about = words.lower(words.measure(measure))
-    return figure(
-        axes, words.text("caption.funnel", measure=about), words.text("alternative.funnel", measure=about), shown, columns, words,
-        kind="points", key="funnel",
-    )  # fmt: skip
+    return captioned(
+        "funnel", axes, shown, columns, words, {"measure": words.lower(words.measure(measure))}, kind="points"
+    )
 
 
 def mix(made: MixAdjusted, words: Words, name: Namer) -> Figure:
@@ -116,25 +103,23 @@ def mix(made: MixAdjusted, words: Words, name: Namer) -> Figure:
     rows = made.table.assign(
         name=[name(unit) for unit in made.table["unit"]], ratio=100 * made.table["ratio"], low=100 * made.table["low"],
         high=100 * made.table["high"], covered=100 * made.table["covered"],
-    ).sort_values("name", key=lambda names: names.map(words.sort_key), ignore_index=True)  # fmt: skip
+    )  # fmt: skip
+    rows = by_name(rows, words)
     axes = intervals(rows, "ratio", "low", "high", words, words.text("mix.axis"), line=100.0)
-    columns = [
-        Column("name", words.text("column.unit")), Column("crude", words.text("mix.crude"), kind="number", decimals=2, reference=True),
-        Column("adjusted", words.text("mix.adjusted"), kind="number", decimals=2, reference=True),
-        Column("ratio", words.text("mix.ratio"), kind="number", decimals=0),
-        Column("low", words.text("answer.low"), kind="number", decimals=0, reference=True),
-        Column("high", words.text("answer.high"), kind="number", decimals=0, reference=True),
-    ]  # fmt: skip
-    return figure(
-        axes,
-        words.text("caption.mix"),
-        words.text("alternative.mix"),
-        rows,
-        columns,
-        words,
-        kind="intervals",
-        key="mix",
-    )
+    columns = [Column("name", words.text("column.unit")), *_relative("crude", "adjusted", words)]
+    return captioned("mix", axes, rows, columns, words, kind="intervals")
+
+
+def _relative(one: str, other: str, words: Words) -> list[Column]:
+    """Hours per case twice, and what they are relative to all units with its interval."""
+    beside = [
+        Column(name, words.text(f"mix.{name}"), kind="number", decimals=2, reference=True) for name in (one, other)
+    ]
+    ends = [
+        Column(name, words.text(f"answer.{name}"), kind="number", decimals=0, reference=True)
+        for name in ("low", "high")
+    ]
+    return [*beside, Column("ratio", words.text("mix.ratio"), kind="number", decimals=0), *ends]
 
 
 def unit_mix(rows: pd.DataFrame, place: str, words: Words, activity: Namer) -> Figure | None:
@@ -146,20 +131,12 @@ def unit_mix(rows: pd.DataFrame, place: str, words: Words, activity: Namer) -> F
     axes = plots.new_axes((plots.HALF[0], 0.9 + 0.4 * max(len(data), 2)))
     intervals(data, "ratio", "low", "high", words, words.text("mix.index_axis"), line=100.0, ax=axes)
     axes.margins(y=0.2)
-    columns = [
-        Column("name", words.text("column.activity")), Column("own", words.text("mix.own"), kind="number", decimals=2, reference=True),
-        Column("all", words.text("mix.all"), kind="number", decimals=2, reference=True),
-        Column("ratio", words.text("mix.ratio"), kind="number", decimals=0),
-        Column("low", words.text("answer.low"), kind="number", decimals=0, reference=True),
-        Column("high", words.text("answer.high"), kind="number", decimals=0, reference=True),
-    ]  # fmt: skip
+    columns = [Column("name", words.text("column.activity")), *_relative("own", "all", words)]
     last = rows.iloc[-1]
     side = "more" if last["low"] > 100 else "fewer" if last["high"] < 100 else ""
     key = f"verdict.compare.mix_{side}" if side else "verdict.compare.alike"
-    return figure(
-        axes, words.text("caption.unit_mix"), words.text("alternative.unit_mix", unit=place), data, columns, words,
-        kind="intervals", key="unit_mix", says="" if pd.isna(last["low"]) else words.text(key, units=place),
-    )  # fmt: skip
+    says = "" if pd.isna(last["low"]) else words.text(key, units=place)
+    return captioned("unit_mix", axes, data, columns, words, {"unit": place}, kind="intervals", says=says)
 
 
 def mix_sentences(made: MixAdjusted, words: Words, name: Namer) -> list[str]:
@@ -184,9 +161,8 @@ def mix_index(made: MixIndex, words: Words) -> Table:
         Column("label", words.text("column.measure")),
         Column("value", words.text("mix.index"), kind="number", decimals=1),
     ]
-    title = words.text(
-        "caption.mix_index", first=words.period(made.table.iloc[0]["period"]), last=words.period(row["period"])
-    )
+    first, last = (words.period(one["period"]) for one in (made.table.iloc[0], row))
+    title = words.text("caption.mix_index", first=first, last=last)
     return table(rows, columns, title, words, key="mix_index")
 
 
@@ -196,27 +172,12 @@ def plan_months(made: StaffPlan, words: Words, place: str) -> Figure:
     with mpl.rc_context(THEME):
         days = list(data["period_start"])
         axes.fill_between(days, data["hours_p10"], data["hours_p90"], color=PALETTE[0], alpha=0.18, linewidth=0)
-    axes = plots.series(
-        data,
-        "period_start",
-        "hours_p50",
-        words,
-        labels={"hours_p50": words.text("plan.middle")},
-        unit=words.text("unit.hours"),
-        ax=axes,
-    )
+    labels, unit = {"hours_p50": words.text("plan.middle")}, words.text("unit.hours")
+    axes = plots.series(data, "period_start", "hours_p50", words, labels=labels, unit=unit, ax=axes)
     columns = [Column("period_start", words.text("column.month"), kind="month"), *(
         Column(f"hours_{q}", words.text(f"plan.{q}"), kind="number", reference=q != "p50") for q in ("p10", "p50", "p90")
     )]  # fmt: skip
-    return figure(
-        axes,
-        words.text("caption.plan_months"),
-        words.text("alternative.plan_months", place=place),
-        data,
-        columns,
-        words,
-        key="plan_months",
-    )
+    return captioned("plan_months", axes, data, columns, words, {"place": place})
 
 
 def plan_table(made: StaffPlan, words: Words, activity: Namer) -> Table:
@@ -228,20 +189,15 @@ def plan_table(made: StaffPlan, words: Words, activity: Namer) -> Table:
         Column("label", words.text("column.activity")),
         Column("cases_p50", words.text("plan.cases"), kind="number"),
     ]
-    for what, decimals in (("hours", 0), ("fte", 1)):
-        columns += [
-            Column(
-                f"{what}_{q}",
-                words.text(f"plan.{q}"),
-                kind="number",
-                decimals=decimals,
-                group=words.text(f"plan.{what}"),
-            )
-            for q in ("p10", "p50", "p90")
-        ]
-    return table(
-        rows, columns, words.text("caption.plan"), words, key="plan", total_row=True, note=words.text("plan.note")
-    )
+    columns += [*_quantiles("hours", words, 0), *_quantiles("fte", words, 1)]
+    title, note = words.text("caption.plan"), words.text("plan.note")
+    return table(rows, columns, title, words, key="plan", total_row=True, note=note)
+
+
+def _quantiles(what: str, words: Words, decimals: int) -> list[Column]:
+    group = words.text(f"plan.{what}")
+    names = {f"{what}_{q}": words.text(f"plan.{q}") for q in ("p10", "p50", "p90")}
+    return [Column(name, label, kind="number", decimals=decimals, group=group) for name, label in names.items()]
 
 
 def ladder(made: StaffPlan, words: Words) -> Table:
@@ -255,11 +211,7 @@ def ladder(made: StaffPlan, words: Words) -> Table:
 def scenarios(rows: pd.DataFrame, words: Words, **about: str) -> Table:
     """Staff needed under each scenario, how much more than the base, and how often the staff there is would not suffice."""
     shown = rows.assign(label=[words.text(f"scenario.{name}", **about) for name in rows["scenario"]])
-    columns = [Column("label", words.text("scenario.title"))]
-    columns += [
-        Column(f"fte_{q}", words.text(f"plan.{q}"), kind="number", decimals=1, group=words.text("plan.fte"))
-        for q in ("p10", "p50", "p90")
-    ]
+    columns = [Column("label", words.text("scenario.title")), *_quantiles("fte", words, 1)]
     columns.append(Column("more", words.text("scenario.more"), kind="number", decimals=1, signed=True))
     if rows["shortage"].notna().any():
         columns.append(Column("shortage", words.text("scenario.shortage"), kind="percent"))
@@ -283,15 +235,8 @@ def priority(made: Priority, words: Words, activity: Namer) -> Table:
     nothing = {
         (row, column.name): "not_applicable" for column in columns for row in rows.index[rows[column.name].isna()]
     }
-    return table(
-        rows,
-        columns,
-        words.text("caption.priority"),
-        words,
-        key="priority",
-        states=nothing,
-        note=words.text("priority.note"),
-    )
+    title, note = words.text("caption.priority"), words.text("priority.note")
+    return table(rows, columns, title, words, key="priority", states=nothing, note=note)
 
 
 def ahead(
@@ -314,9 +259,6 @@ def priority_answer(made: Priority, words: Words) -> list[str]:
     if not made.feasible:
         return in_words(made.warnings, words, str)
     hours = words.number(float(made.table["hours"].sum()))
-    points = {
-        "points": words.number(made.points, 1),
-        "possible": words.number(made.possible),
-        "worth": words.number(100 * made.shadow_price, 2),
-    }
-    return [words.text("priority.answer", hours=hours, short=words.number(made.short), **points)]
+    points = {"points": words.number(made.points, 1), "possible": words.number(made.possible)}
+    points |= {"worth": words.number(100 * made.shadow_price, 2), "short": words.number(made.short)}
+    return [words.text("priority.answer", hours=hours, **points)]

@@ -11,11 +11,11 @@ from mi_analysis.analysis.basis import Sentence
 from mi_analysis.analysis.durations import Durations, open_share
 from mi_analysis.reporting import plots
 from mi_analysis.reporting.comparisons import Namer, in_words
-from mi_analysis.reporting.figures import figure
+from mi_analysis.reporting.figures import captioned
 from mi_analysis.reporting.plots import PALETTE, THEME, NumberFormat
 from mi_analysis.reporting.presentation import Figure
 from mi_analysis.reporting.tables import Column
-from mi_analysis.reporting.uncertain import intervals
+from mi_analysis.reporting.uncertain import by_name, intervals
 from mi_analysis.reporting.verdicts import is_reservation
 from mi_analysis.reporting.wording import Words
 
@@ -30,11 +30,8 @@ SHOWN_DAYS = (1, 3, 7, 14, 21, 30, 45, 60, 90, 120, 180, 270, 365, 545, 730)
 def finished(made: Durations, words: Words, place: str) -> Figure:
     """The share of cases finished by days since they were received, open ones counted: now with its band, and before."""
     axes: Axes = plots.new_axes(plots.HALF)
-    curves = {
-        group: made.curve[made.curve["group"] == group]
-        for group in ("now", "before")
-        if group in set(made.table["group"])
-    }
+    groups = [group for group in ("now", "before") if group in set(made.table["group"])]
+    curves = {group: made.curve[made.curve["group"] == group] for group in groups}
     nearly = curves["now"].loc[curves["now"]["open_share"] <= 0.05, "day"]  # to where nearly all are finished, or seen
     end = min(SHOWN_DAYS[-1], max(SHOWN_DAYS[2], nearly.min() if len(nearly) else curves["now"]["day"].max()))
     at = [float(day) for day in SHOWN_DAYS if day <= end]
@@ -47,9 +44,8 @@ def finished(made: Durations, words: Words, place: str) -> Figure:
             look: Any = {"color": PALETTE[place_in], "linestyle": ("-", (0, (4, 2)))[place_in]}
             axes.plot(days, lines["open_share"], label=words.text(f"durations.{group}"), drawstyle="steps-post", **look)
             if group == "now":
-                axes.fill_between(
-                    days, lines["high"], lines["low"], color=PALETTE[0], alpha=0.15, linewidth=0, step="post"
-                )
+                band: Any = {"color": PALETTE[0], "alpha": 0.15, "linewidth": 0, "step": "post"}
+                axes.fill_between(days, lines["high"], lines["low"], **band)
             shown[group] = 100 * (1 - open_share(made, group, at)["open_share"])
         axes.set_ylim(0, 102)
         axes.xaxis.set_major_formatter(NumberFormat(words))
@@ -60,10 +56,8 @@ def finished(made: Durations, words: Words, place: str) -> Figure:
     columns = [Column("day", words.text("durations.since")), *(
         Column(group, words.text(f"durations.{group}"), kind="percent") for group in curves
     )]  # fmt: skip
-    return figure(
-        axes, words.text("caption.finished"), words.text("alternative.finished", place=place), shown, columns, words, key="finished",
-        note="" if "before" in curves else words.text("durations.young"),
-    )  # fmt: skip
+    note = "" if "before" in curves else words.text("durations.young")
+    return captioned("finished", axes, shown, columns, words, {"place": place}, note=note)
 
 
 def finished_in_words(made: Durations, words: Words) -> list[str]:
@@ -82,9 +76,7 @@ def finished_in_words(made: Durations, words: Words) -> list[str]:
 def finished_by_unit(made: Durations, words: Words, name: Namer) -> Figure:
     """Each unit's mean days until a case is finished, with interval, in order of name; median and open cases in the numbers."""
     rows = made.table[made.table["group"] != "*"].dropna(subset=["mean_to"])
-    rows = rows.assign(name=[name(unit) for unit in rows["group"]]).sort_values(
-        "name", key=lambda names: names.map(words.sort_key), ignore_index=True
-    )
+    rows = by_name(rows.assign(name=[name(unit) for unit in rows["group"]]), words)
     whole = float(made.table.iloc[-1]["mean_to"])
     horizon = words.number(float(made.method.values["horizon"]))  # type: ignore[arg-type]
     label = words.text("durations.mean_to", horizon=horizon)
@@ -94,10 +86,8 @@ def finished_by_unit(made: Durations, words: Words, name: Namer) -> Figure:
         for column, decimals in (("n", 0), ("open", 0), ("mean_to", 1), ("mean_to_low", 1), ("mean_to_high", 1), ("q50", 0), ("q90", 0))
     )]  # fmt: skip
     missing = {(row, column): "not_applicable" for column in ("q50", "q90") for row in rows.index[rows[column].isna()]}
-    return figure(
-        axes, words.text("caption.finished_by_unit"), words.text("alternative.finished_by_unit"), rows, columns, words,
-        kind="intervals", key="finished_by_unit", states=missing, note=words.text("durations.note"),
-    )  # fmt: skip
+    note = words.text("durations.note")
+    return captioned("finished_by_unit", axes, rows, columns, words, kind="intervals", states=missing, note=note)
 
 
 def finished_by_unit_in_words(made: Durations, words: Words, name: Namer) -> list[str]:

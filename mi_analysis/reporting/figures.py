@@ -102,6 +102,15 @@ def figure(
     return Figure(key, title, text, html, numbers.columns, numbers.rows, numbers.states, unit_of_measure=unit)
 
 
+def captioned(
+    name: str, axes: Axes, data: pd.DataFrame, columns: Sequence[Column | str], words: Words, about: Mapping[str, str] | None = None,
+    **settings: Any,
+) -> Figure:  # fmt: skip
+    """`figure` with the words ``caption.<name>`` and ``alternative.<name>``, whose places ``about`` fills; ``name`` is its key."""
+    title, alternative = (words.text(f"{kind}.{name}", **(about or {})) for kind in ("caption", "alternative"))
+    return figure(axes, title, alternative, data, columns, words, **{"key": name} | settings)
+
+
 def control_figure(
     data: pd.DataFrame, measure: str, words: Words, place: str, *, target: float | None = None
 ) -> Figure:

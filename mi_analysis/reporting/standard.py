@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from mi_analysis.reporting import plots
-from mi_analysis.reporting.figures import figure
+from mi_analysis.reporting.figures import captioned, figure
 from mi_analysis.reporting.presentation import Figure, Table
 from mi_analysis.reporting.tables import Column, measure_column, table
 from mi_analysis.reporting.wording import Words
@@ -151,10 +151,8 @@ def goal_points(frame: pd.DataFrame, place: str, words: Words) -> Figure | None:
     columns = [Column("name", words.text("column.goal")), Column("points", kind="number", decimals=1),
                Column("weight", kind="number", reference=True)]  # fmt: skip
     total = {"points": words.number(data["points"].sum(), 1), "weight": words.number(data["weight"].sum())}
-    return figure(
-        axes, words.text("caption.goal_points"), words.text("alternative.goal_points", unit=place), data, columns, words,
-        kind="bars", key="goal_points", says=words.text("figure.all_points", **total),
-    )  # fmt: skip
+    says = words.text("figure.all_points", **total)
+    return captioned("goal_points", axes, data, columns, words, {"unit": place}, kind="bars", says=says)
 
 
 def explanations(frame: pd.DataFrame, words: Words, *domains: str) -> Table | None:

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 
 from mi_analysis.analysis.answers import CLAIMS, Answer
 from mi_analysis.reporting import plots, verdicts
-from mi_analysis.reporting.figures import figure
+from mi_analysis.reporting.figures import captioned, figure
 from mi_analysis.reporting.plots import INK, PALETTE, SOFT, THEME
 from mi_analysis.reporting.presentation import Figure, Table
 from mi_analysis.reporting.tables import Column, table
@@ -84,20 +84,20 @@ def slopes(answer: Answer, words: Words, names: Sequence[str]) -> Figure | None:
     if answer.slopes.empty:
         return None
     named = verdicts.terms(answer, words)
-    rows = answer.slopes.assign(name=list(names)).sort_values(
-        "name", key=lambda n: n.map(words.sort_key), ignore_index=True
-    )
+    rows = by_name(answer.slopes.assign(name=list(names)), words)
     label = words.text("answer.estimate", **named)
     axes = intervals(rows, "pooled", "lo", "hi", words, label, line=0.0)
     columns = [Column("name", words.text("column.unit")), *(
         Column(name, words.text(f"answer.{text}"), kind="number", decimals=2, reference=name != "pooled")
         for name, text in (("pooled", "pooled_slope"), ("lo", "low"), ("hi", "high"))
     )]  # fmt: skip
-    about = {"x": named["x"], "y": named["y"]}
-    return figure(
-        axes, words.text("caption.slopes", **about), words.text("alternative.slopes", **about), rows, columns, words, kind="intervals",
-        key="slopes", unit=named["unit"], note=words.text(verdicts.RESERVATION),
-    )  # fmt: skip
+    about, note = {"x": named["x"], "y": named["y"]}, words.text(verdicts.RESERVATION)
+    return captioned("slopes", axes, rows, columns, words, about, kind="intervals", unit=named["unit"], note=note)
+
+
+def by_name(rows: pd.DataFrame, words: Words) -> pd.DataFrame:
+    """Rows in the order of their ``name``."""
+    return rows.sort_values("name", key=lambda names: names.map(words.sort_key), ignore_index=True)
 
 
 def intervals(
@@ -156,24 +156,17 @@ def own_slopes(answers: Sequence[Answer], unit: str, words: Words) -> Table | No
     for one in answers:
         for row in one.slopes[one.slopes["unit"] == unit].to_dict("records"):
             bounds = {name: float(row[name]) for name in ("own", "own_lo", "own_hi", "pooled", "lo", "hi")}
-            rows.append(
-                {
-                    "label": words.text(
-                        "answer.slope_of", y=verdicts.label(one.outcome, one, words), unit=verdicts.unit(one, words)
-                    ),
-                    **bounds,
-                }
-            )
+            named = {"y": verdicts.label(one.outcome, one, words), "unit": verdicts.unit(one, words)}
+            rows.append({"label": words.text("answer.slope_of", **named), **bounds})
     columns = [Column("label", words.text("column.measure"))]
     for name, group in (("own", "own_slope"), ("pooled", "pooled_slope")):
         ends = ("own_lo", "own_hi") if name == "own" else ("lo", "hi")
-        for column, text in ((name, "reg.estimate"), (ends[0], "answer.low"), (ends[1], "answer.high")):
-            columns.append(
-                Column(column, words.text(text), kind="number", decimals=2, group=words.text(f"answer.{group}"))
-            )
-    return (
-        table(pd.DataFrame(rows), columns, words.text("caption.own_slopes"), words, key="own_slopes") if rows else None
-    )
+        columns += [
+            Column(column, words.text(text), kind="number", decimals=2, group=words.text(f"answer.{group}"))
+            for column, text in ((name, "reg.estimate"), (ends[0], "answer.low"), (ends[1], "answer.high"))
+        ]
+    title = words.text("caption.own_slopes")
+    return table(pd.DataFrame(rows), columns, title, words, key="own_slopes") if rows else None
 
 
 def register(asked: pd.DataFrame, words: Words) -> Table | None:

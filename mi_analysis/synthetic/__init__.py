@@ -129,15 +129,5 @@ def make(folder: Path, seed: int = 2025, units: int = 24, months: int = 36) -> T
     files.goals(folder, goals)
     due = [unit for unit, share in zip(w.code, w.within, strict=True) if share > 0 and unit not in SUCCESSORS]
     related = tuple(unit for unit in due if w.related[w.place[unit]])
-    return Truth(
-        hours,
-        staff,
-        ledger,
-        budget,
-        cases,
-        volumes,
-        goals,
-        log,
-        related,
-        tuple(unit for unit in due if unit not in related),
-    )
+    unrelated = tuple(unit for unit in due if unit not in related)
+    return Truth(hours, staff, ledger, budget, cases, volumes, goals, log, related, unrelated)

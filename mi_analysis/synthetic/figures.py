@@ -70,32 +70,18 @@ def time(w: Agency) -> pd.DataFrame:
     activity = np.array([*ACT, "~", ""])[w.draw_activity(p, t)]
     chance = rng.random((3, len(p)))
     activity = np.where(chance[0] < 0.002, "~", np.where(chance[0] < 0.003, "", activity))
-    status = np.where(
-        auto[p, t, c], "Auto", np.where(chance[1] < np.where(t == months - 1, 0.02, 0.003), "Kladde", "Godkendt")
-    )
+    draft = chance[1] < np.where(t == months - 1, 0.02, 0.003)
+    status = np.where(auto[p, t, c], "Auto", np.where(draft, "Kladde", "Godkendt"))
     work = w.rows(
-        p,
-        t,
-        c,
-        weeks=weeks,
-        kind="",
-        activity=activity,
-        hours=hours[p, t, c],
-        overtime=overtime[p, t, c],
-        norm=(length * day_hours)[p, t, c],
-        status=status,
-        clock=clock[p, t, c],
-    )
+        p, t, c, weeks=weeks, kind="", activity=activity, hours=hours[p, t, c], overtime=overtime[p, t, c],
+        norm=(length * day_hours)[p, t, c], status=status, clock=clock[p, t, c],
+    )  # fmt: skip
     wrong = work[chance[2] < 0.002].assign(hours=-1.15, overtime=0.0, clock=False, status="Godkendt")  # corrected later
     away = []
     for kind, days in absent.items():
         at = np.nonzero(days)
-        columns: dict[str, Any] = {
-            "hours": (days * day_hours)[at],
-            "norm": (length * day_hours)[at],
-            "status": "Godkendt",
-            "clock": False,
-        }
+        columns: dict[str, Any] = {"hours": (days * day_hours)[at], "norm": (length * day_hours)[at]}
+        columns |= {"status": "Godkendt", "clock": False}
         if kind == "Sygdom":
             columns |= spells(days, weeks)
         away.append(w.rows(at[0], at[1], at[2], weeks, kind=kind, activity="", overtime=0.0, **columns))

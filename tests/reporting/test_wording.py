@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mi_analysis.measures.catalogue import CATALOGUE, REASONS
+from mi_analysis.measures.catalogue import CATALOGUE
 from mi_analysis.reporting.wording import Words, catalogue, languages
 
 DA, EN = Words("da"), Words("en")
@@ -36,11 +36,10 @@ def test_the_glossary_is_in_the_catalogue_word_for_word(glossary: Path) -> None:
         assert {r["key"]: r[language] for r in rows} == {r["key"]: catalogue(language)[r["key"]] for r in rows}
 
 
-def test_every_measure_and_every_reason_has_its_words() -> None:
+def test_every_measure_has_its_words() -> None:
     keys = [f"measure.{name}.{form}" for name in CATALOGUE for form in ("label", "short", "unit")]
 
     assert [key for key in keys if not DA.has(key)] == []
-    assert [name for name in REASONS if not DA.has(f"reason.{name}")] == []
     assert {name for name, m in CATALOGUE.items() if (m.unit == "money") != DA.is_money(name)} == set()
 
 
