@@ -6,8 +6,11 @@ from typing import Any
 import pandas as pd
 
 from mi_analysis.analysis.basis import Sentence
+from mi_analysis.reporting.tables import NO_SIGNAL
 from mi_analysis.reporting.verdicts import span
-from mi_analysis.workbench.summaries import NO_SIGNAL, States, Summaries
+from mi_analysis.workbench.messages import Messages
+from mi_analysis.workbench.summaries import States
+from mi_analysis.workbench.units import OfUnits
 
 ACTIVITY_FIGURES = (
     "registered_hours", "activity_overtime_hours", "actual", "deviation", "received", "closed", "open_cases",
@@ -15,15 +18,8 @@ ACTIVITY_FIGURES = (
 )  # fmt: skip
 """Hours, money, cases, time: the key figures of one activity."""
 CHANGING = (
-    "registered_hours",
-    "actual",
-    "received",
-    "closed",
-    "open_cases",
-    "case_days_median",
-    "kept_due_pct",
-    "hours_per_case",
-)
+    "registered_hours", "actual", "received", "closed", "open_cases", "case_days_median", "kept_due_pct", "hours_per_case",
+)  # fmt: skip
 LEVELS = (
     "allocated_cost", "allocated_cost_incl_indirect", "allocated_cost_full", "unit_cost", "unit_cost_incl_indirect", "unit_cost_full",
 )  # fmt: skip
@@ -33,7 +29,7 @@ CONTRIBUTIONS = (
 )  # fmt: skip
 
 
-class OfActivity(Summaries):
+class OfActivity(Messages, OfUnits):
     """Frames and sentences on the desk's activity (see `Desk.about`)."""
 
     def activity_figures(self) -> tuple[pd.DataFrame, States]:
@@ -65,13 +61,13 @@ class OfActivity(Summaries):
             found.append(Sentence("message.no_signals", {"names": listed}))
         return found
 
-    def productivity_trend(self, language: str = "da", months: int = 36) -> Sequence[Sentence]:
+    def productivity_trend(self, language: str = "da") -> Sequence[Sentence]:
         """The trend of cases per hour common to the units, where there are enough of them (see `analysis.productivity`)."""
         from mi_analysis.analysis.basis import BadInput
         from mi_analysis.analysis.productivity import trend  # loads what most reports do not need
 
         series = [
-            self.series("closed", "registered_hours", unit=unit, months=months).assign(unit=unit)
+            self.series("closed", "registered_hours", unit=unit, months=36).assign(unit=unit)
             for unit in self.leaves()
             if self.value("closed", unit=unit, window="r12")[0]
         ]

@@ -18,17 +18,15 @@ from mi_analysis.parameters import Audience, Institution, Problem, WrongUse, nea
 from mi_analysis.reporting.wording import first_of_quarter, grain_of
 from mi_analysis.workbench.accounts import Accounts
 from mi_analysis.workbench.activity import OfActivity
-from mi_analysis.workbench.comparisons import Comparisons
-from mi_analysis.workbench.explanations import Explanations
 from mi_analysis.workbench.figures import fingerprint
+from mi_analysis.workbench.planning import Planning
 from mi_analysis.workbench.questions import Questions, register_of
-from mi_analysis.workbench.steps import Steps
 
 if TYPE_CHECKING:
     from mi_analysis.workbench.preparation import Prepared
 
 
-class Desk(OfActivity, Explanations, Steps, Questions, Comparisons, Accounts):
+class Desk(OfActivity, Questions, Planning, Accounts):
     """Released figures about a unit (or the institution) as they stood after a period."""
 
     def whole(self) -> "Desk":

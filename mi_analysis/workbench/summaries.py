@@ -1,14 +1,12 @@
-"""What a report says of a unit: key figures, key messages, the coherent table, goals, staff, the year's end."""
+"""The tables of a report: key figures, the coherent table, goals, staff, and how one level becomes another."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pandas as pd
 
 from mi_analysis.analysis.basis import Sentence
 from mi_analysis.measures.catalogue import Measure
 from mi_analysis.model.schema import ALL, NOT_PLACED
-from mi_analysis.reporting.tables import NO_SIGNAL
 from mi_analysis.reporting.wording import Words
 from mi_analysis.workbench.figures import Figures, valid_at
 
@@ -31,21 +29,20 @@ ONLY_WHERE_SET = ("goal_degree", "goal_coverage", "productivity_index", "weighte
 """Of these an activity without goal, standard time or plan is not delivered late: it has none."""
 OF_ONE_ACTIVITY = ("hours_per_case", "unit_cost", "cases_per_fte")
 """Hours and cases without activity are not each other's."""
-MESSAGE_FIGURES = (
-    "overtime_per_fte", "sick_days_per_fte", "closed", "open_cases", "case_days_median", "kept_due_pct", "hours_per_case",
-)  # fmt: skip
 STAFF_FIGURES = (
     "fte", "norm_hours", "sick_days", "sick_days_per_fte", "sick_pct", "sick_spells", "sick_spells_per_fte", "long_spells", "child_sick_days",
     "injury_days", "overtime_hours", "overtime_per_fte",
     "overtime_pct", "balance_opening", "balance_taken", "balance_paid", "balance_closing", "balance_difference", "flex_balance",
     "attendance_hours", "registered_hours", "registration_coverage", "direct_share", "auto_share",
 )  # fmt: skip
-UNIT_FIGURES = (
-    "sick_days_per_fte", "overtime_per_fte", "deviation_pct", "closed", "clearance_pct", "hours_per_case", "case_days_median",
-    "kept_due_pct", "goal_degree",
-)  # fmt: skip
 INSTEAD = {"sick_days_per_fte": "sick_days_per_fte_12m"}
 """Where no single month can be shown, the last twelve months can."""
+LONGEST_FIRST = ("ytd", "r12", "month")
+BALANCE = ("balance_opening", "overtime_hours", "balance_taken", "balance_paid", "balance_closing")
+HOURS = ("norm_hours", "overtime_hours", "attendance_hours", "registered_hours", "direct_share")
+FORECASTS = ("forecast", "forecast_by_share", "forecast_own")
+SMALLEST = 0.05
+"""Hours; a difference below this is none."""
 
 
 class Summaries(Figures):
@@ -156,88 +153,6 @@ class Summaries(Figures):
         as_share = str(found["goal_unit"].iloc[-1] or "").startswith("pct")
         return (100 if as_share else 1) * float(found["target"].iloc[-1])
 
-    def key_messages(self) -> list[Sentence]:
-        """The three things to know: budget, goals, and the clearest change since last year.
-
-        Each has the values of its sentence, its ``tone``, and in ``also`` what follows from it.
-        """
-        changes = self._changes() or self._recent()
-        found = [found for found in (self._budget_message(), self._goal_message(), *changes) if found][:3]
-        return found or ([Sentence("message.nothing_compared", {})] if len(self.key_figures()[0]) else [])
-
-    def _budget_message(self) -> Sentence | None:
-        deviation, state = self.value("deviation", window="ytd")
-        share, _ = self.value("deviation_pct", window="ytd")
-        if deviation is None or share is None:
-            return None
-        limit = self.deviation_limit()
-        comment = abs(deviation) > limit
-        also = [self.explained("deviation") or Sentence("verdict.budget.comment", {"limit_amount": limit})]
-        also = also if comment else []
-        also += [Sentence("message.incomplete", {})] if state == "incomplete" else []
-        key = "verdict.budget.over" if deviation > 0 else "verdict.budget.under"
-        tone = "attention" if comment else "plain"
-        return Sentence(key, {"amount": abs(deviation), "pct": abs(share), "tone": tone, "also": also})
-
-    def deviation_limit(self) -> float:
-        """Deviation from budget to date above which an explanation is required, either way."""
-        limits, (budget, _) = self.institution.limits, self.value("budget", window="ytd")
-        return max(limits.deviation_share * abs(budget or 0), limits.deviation_amount)
-
-    def given(self) -> pd.DataFrame:
-        """Explanations that the unit gave for the period: measure (or goal), text, role, date."""
-        own = self.comments[
-            (self.comments["unit"] == self.unit) & (self.comments["period_start"] == self.at.date().isoformat())
-        ]
-        return own[["measure", "text", "role", "date"]]
-
-    def explained(self, measure: str) -> Sentence | None:
-        """The explanation given for a figure, as a sentence."""
-        rows = self.given()
-        rows = rows[rows["measure"] == measure]
-        if not len(rows):
-            return None
-        one = {str(name): value for name, value in rows.iloc[-1].dropna().items()}
-        return Sentence("message.explained" if {"role", "date"} <= set(one) else "message.explained_only", one)
-
-    def _goal_message(self) -> Sentence | None:
-        goals = self.goals()
-        degree, _ = self.value("goal_degree", window="ytd")
-        if not len(goals) or degree is None:
-            return None
-        counts = {str(status): int(n) for status, n in goals["status"].value_counts().items()}
-        tone = "bad" if "not_met" in counts else "attention" if "partly" in counts else "good"
-        values = {"n": len(goals), "counts": counts, "degree": degree, "tone": tone}
-        values["weight"] = float(goals.loc[goals["status"] != "not_assessed", "weight"].sum())
-        return Sentence("message.goals" if len(goals) > 1 else "message.goal", values)
-
-    def _changes(self, names: Sequence[str] = ()) -> list[Sentence]:
-        """Signals of the key figures first, then the largest relative changes of the year to date."""
-        found = []
-        for name in names or self.institution.key_figures or MESSAGE_FIGURES:
-            now, state = self.value(name, window="ytd")
-            before, then = self.value(name, window="ytd", at=self.at_of(name, years=1))
-            if now is None or not before or "incomplete" in (state, then):
-                continue
-            signal = "none" if self.grain == "year" else self.signal(name)
-            key = "message.change_stock" if self.catalogue[name].kind == "stock" else "message.change"
-            key = "message.change_year" if self.grain == "year" else key
-            found.append(
-                (signal in NO_SIGNAL, -abs(now / before - 1), changing(key, self.catalogue[name], now, before, signal))
-            )
-        return [sentence for *_, sentence in sorted(found, key=lambda item: item[:2])]
-
-    def _recent(self) -> list[Sentence]:
-        """Without a year before: cases in and out to date, and the newest month against the year to date."""
-        flow = {name: self.value(name, window="ytd")[0] for name in ("received", "closed", "open_cases")}
-        found = [Sentence("message.flow", {f"rows_{name}": int(n) for name, n in flow.items() if n is not None})]
-        found = found if self.has_cases and None not in flow.values() else []
-        for name in ("kept_due_pct", "case_days_median", "hours_per_case"):
-            (now, _), (before, _) = self.value(name), self.value(name, window="ytd")
-            if now is not None and before:
-                found.append(changing("message.month", self.catalogue[name], now, before, self.signal(name)))
-        return found
-
     def goals(self, *, unit: str | None = None) -> pd.DataFrame:
         """Goals of the unit: the newest row of each goal up to the period, with degree (a fraction) and status."""
         rows = self.released.goals
@@ -297,61 +212,63 @@ class Summaries(Figures):
             also.append(Sentence("verdict.budget.forecast_own", {"value_amount": own}))
         return Sentence("verdict.budget.forecast", {"value_amount": forecast, "budget_amount": budget, "also": also})
 
-    def units_table(self, names: Sequence[str] = ()) -> tuple[pd.DataFrame, States]:
-        """Units of the lowest level, in order of name, then the institution: a column per measure, year to date; last its code."""
-        windows = {
-            name: self.window_of(name, "ytd")
-            for name in names or map(self.in_units_table, (*UNIT_FIGURES, *self.own()))
-        }
-        names = [name for name, window in windows.items() if self.has(name, window)]
+    # --- how one level becomes another: step (a key of the words), value and ``stands``: a level, not a change ---
 
-        def told(unit: str) -> bool:
-            cells = [self.value(name, unit=unit, window=windows[name]) for name in names]
-            return any((value or state == "hidden") if self.activity else state != "missing" for value, state in cells)
+    def balance_steps(self) -> tuple[str, pd.DataFrame]:
+        """Window, and the balance of overtime: opening, earned, taken, paid, what the system cannot explain, closing.
 
-        leaves = [unit for unit in self.leaves() if told(unit)]
-        rows: list[dict[str, object]] = []
-        states: States = {}
-        for unit in [*sorted(leaves, key=lambda unit: self.words().sort_key(self.unit_label(unit))), self.root]:
-            cells = {name: self.value(name, unit=unit, window=windows[name]) for name in names}
-            states |= {(len(rows), name): state for name, (_, state) in cells.items() if state != "value"}
-            shown = {name: value for name, (value, _) in cells.items()}
-            rows.append({"unit": self.unit_label(unit), **shown, "code": unit})
-        return pd.DataFrame(rows, columns=["unit", *names, "code"]), states
+        Over the longest window in which no part is hidden; empty where there is none.
+        """
+        window, found = self._all_of(BALANCE)
+        if not found:
+            return window, steps([])
+        opening, earned, taken, paid, closing = (found[name] for name in BALANCE)
+        rest = closing - (opening + earned - taken - paid)
+        return window, steps([
+            ("opening", opening, True), ("earned", earned, False), ("taken", -taken, False), ("paid", -paid, False),
+            *([("difference", rest, False)] if abs(rest) >= SMALLEST else []), ("closing", closing, True),
+        ])  # fmt: skip
 
-    def largest_deviations(self, count: int = 10) -> pd.DataFrame:
-        """Units with the largest deviation from budget to date, largest first, either way."""
-        names = ("budget", "actual", "deviation", "deviation_pct")
-        rows = [
-            {"unit": self.unit_label(unit), **{name: self.value(name, unit=unit, window="ytd")[0] for name in names}}
-            for unit in self.leaves()
-        ]  # fmt: skip
-        frame = pd.DataFrame(rows, columns=["unit", *names]).dropna(subset=["deviation"])
-        return frame.loc[frame["deviation"].abs().sort_values(ascending=False).index].head(count).reset_index(drop=True)
+    def hours_steps(self) -> tuple[str, pd.DataFrame]:
+        """Window, and the ladder from norm hours over attendance and registered hours to hours on core tasks."""
+        window, found = self._all_of(HOURS)
+        if not found:
+            return window, steps([])
+        norm, overtime, attendance, registered, share = (found[name] for name in HOURS)
+        direct = registered * share / 100
+        return window, steps([
+            ("norm", norm, True), ("overtime", overtime, False), ("absence", attendance - norm - overtime, False),
+            ("attendance", attendance, True), ("unregistered", registered - attendance, False),
+            ("registered", registered, True), ("other_work", direct - registered, False), ("direct", direct, True),
+        ])  # fmt: skip
 
-    def goals_of_units(self, language: str = "da") -> pd.DataFrame:
-        """Goals of the units: unit, name, target, result, degree, weight, status; the lowest degree first."""
-        rows = [
-            replace(self, unit=unit).goal_table(language)[0].assign(unit=self.unit_label(unit))
-            for unit in self.leaves()
-        ]
-        frame = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=["unit", "status", "degree"])
-        return frame.sort_values("degree", ignore_index=True)
+    def outlook(self) -> pd.DataFrame:
+        """From this month's expenditure to where the forecasts put the year's end: period_start, forecast_low, forecast_high.
 
-    def goals_behind(self, language: str = "da") -> pd.DataFrame:
-        """Of `goals_of_units` those that are not met."""
-        frame = self.goals_of_units(language)
-        return frame[frame["status"].isin(["partly", "not_met"])].reset_index(drop=True)
+        Empty where the year has ended or nothing can be forecast.
+        """
+        ends = [value for name in FORECASTS if (value := self.value(name, window="ytd")[0]) is not None]
+        now, _ = self.value("actual", window="ytd")
+        if self.budget_outlook() is None or now is None or not ends:
+            return pd.DataFrame(columns=["period_start", "forecast_low", "forecast_high"])
+        end = self.at + pd.DateOffset(months=12 - self.months_of_year())
+        return pd.DataFrame(
+            {"period_start": [self.at, end], "forecast_low": [now, min(ends)], "forecast_high": [now, max(ends)]}
+        )
+
+    def _all_of(self, names: tuple[str, ...]) -> tuple[str, dict[str, float]]:
+        for window in LONGEST_FIRST:
+            values = {name: self.value(name, window=window) for name in names}
+            if all(value is not None and state != "incomplete" for value, state in values.values()):
+                return window, {name: float(value) for name, (value, _) in values.items() if value is not None}
+        return "", {}
+
+    # --- what is shown, and of which units ---
 
     def window_of(self, name: str, wanted: str = "month") -> str:
         """The window wanted where the measure has it, else its longest."""
         elsewhere = self.measure_named(name).inapplicable(self.scope, wanted) == "window"
         return self.catalogue[name].windows[-1] if elsewhere else wanted
-
-    def in_units_table(self, name: str) -> str:
-        """The measure that the table of units has in this one's place: months of a small unit are often hidden."""
-        other = INSTEAD.get(name, "")
-        return other if other and self.has(other, self.window_of(other)) else name
 
     def shown_instead(self, name: str) -> str:
         """The measure itself, or where it cannot be shown for this month and the year to date, what is shown instead."""
@@ -364,27 +281,12 @@ class Summaries(Figures):
         valid = self.units[valid_at(self.units, self.at)]
         return [unit for unit in valid["unit"].unique() if unit not in set(valid["parent"])]
 
-    def children(self) -> list[str]:
-        """Units right below the desk's unit that are valid in the period, in order of name."""
-        rows = self.units[(self.units["parent"] == self.unit) & valid_at(self.units, self.at)]
-        return list(rows.sort_values("name")["unit"])
-
 
 def changed(now: pd.Series, before: pd.Series, measure: Measure) -> pd.Series:
     """Change of a measure: points of what is per cent, else per cent of what was before (where that is above 0)."""
     if measure.unit == "pct":
         return now - before
     return 100 * (now / before.where(before > 0) - 1)
-
-
-def changing(key: str, measure: Measure, now: float, before: float, signal: str) -> Sentence:
-    """A sentence on a change; it has a tone where the newest month has a signal and a direction is better."""
-    points, direction = measure.unit == "pct", measure.direction
-    change = {"change_points": now - before} if points else {"change": now / before - 1}
-    better = {"higher": "up", "lower": "down"}.get(direction)
-    tone = "plain" if signal in NO_SIGNAL or better is None else "good" if signal.endswith(better) else "attention"
-    values = {"measure": measure.name, "value": now, "before": before, "signal": signal, "tone": tone}
-    return Sentence(key, values | change)
 
 
 def in_goal_unit(row: dict, name: str, words: Words) -> str | None:
@@ -398,3 +300,8 @@ def in_goal_unit(row: dict, name: str, words: Words) -> str | None:
         return words.percent(100 * number)
     decimals = 0 if float(number).is_integer() else 1
     return f"{words.number(number, decimals)} {unit}".strip()
+
+
+def steps(rows: list[tuple[str, float, bool]]) -> pd.DataFrame:
+    """The frame of some steps."""
+    return pd.DataFrame(rows, columns=["step", "value", "stands"])
