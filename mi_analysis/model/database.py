@@ -133,3 +133,16 @@ def recover(folder: Path) -> None:
     shutil.rmtree(before, ignore_errors=True)
     for left in folder.parent.glob(folder.name + ".new-*"):
         shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def replaced(folder: Path) -> Iterator[Path]:
+    """A new folder to write, put in the place of ``folder`` once it is whole; what goes wrong leaves what stands there."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    recover(folder)
+    new = Path(tempfile.mkdtemp(prefix=folder.name + ".new-", dir=folder.parent))
+    try:
+        yield new
+        swap_in(new, folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)

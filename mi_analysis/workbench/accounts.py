@@ -30,23 +30,18 @@ class Accounts(Figures):
         totals = [total for item in received for total in item.control_totals]
         dropped = sum(sum(account.dropped.values()) for account in accounts)
         rows = {name: sum(getattr(account, name) for account in accounts) for name in ("read", "used", "quarantined")}
-        found = [
-            Sentence(
-                "message.delivered", {"rows_" + name: count for name, count in (rows | {"dropped": dropped}).items()}
-            )
-        ]
+        counts = {f"rows_{name}": count for name, count in (rows | {"dropped": dropped}).items()}
+        found = [Sentence("message.delivered", counts)]
         found += self.reservations(language)
         if shares := self.without_activity():
-            parts = [
-                words.text(f"without_activity.{name}", share=words.percent(share)) for name, share in shares.items()
-            ]
+            said = {name: words.percent(share) for name, share in shares.items()}
+            parts = [words.text(f"without_activity.{name}", share=share) for name, share in said.items()]
             high = max(shares.values()) > 100 * (1 - self.institution.limits.coverage_warn)
             tone = "attention" if high else "plain"
             found.append(Sentence("message.without_activity", {"parts": words.listed(parts), "tone": tone}))
         if totals:
-            found.append(
-                Sentence("message.reconciled", {"agree": sum(total.agrees for total in totals), "total": len(totals)})
-            )
+            agree = sum(total.agrees for total in totals)
+            found.append(Sentence("message.reconciled", {"agree": agree, "total": len(totals)}))
         absent = [words.lower(words.text(f"table.{group[0]}")) for group in EXPECTED if not self.delivered(*group)]
         if absent:
             found.append(Sentence("message.domains", {"names": words.listed(absent), "tone": "attention"}))
@@ -134,17 +129,10 @@ class Accounts(Figures):
             if not len(own) and source not in self.audit.missing_sources:
                 continue  # nothing is owed
             placed = own["placed"].sum() if len(own) else 0
-            status = (
-                "missing"
-                if not len(own)
-                else "stopped"
-                if own["stopped"].all()
-                else "warned"
-                if own["stopped"].any()
-                else "used"
-            )
+            stopped = own["stopped"] if len(own) else pd.Series(dtype=bool)
+            fate = "stopped" if stopped.all() else "warned" if stopped.any() else "used"
             rows.append({
-                "source": labels.get(source, source), "owner": owner, "files": len(own), "status": status,
+                "source": labels.get(source, source), "owner": owner, "files": len(own), "status": fate if len(own) else "missing",
                 "extracted_at": own["extracted_at"].dropna().max() if len(own) else None,
                 "mapped": 100 * (own["mapped_share"].fillna(0) * own["placed"]).sum() / placed if placed else None,
                 "fingerprint": hashlib.sha256("".join(own["fingerprint"]).encode()).hexdigest()[:12] if len(own) else None,
@@ -171,16 +159,14 @@ class Accounts(Figures):
     def control_totals(self) -> pd.DataFrame:
         """Every total line of the files against the sum of the rows it stands for."""
         rows = [{"file": item.file, **vars(total)} for item in self.audit.received for total in item.control_totals]
-        return pd.DataFrame(
-            rows, columns=["file", "row", "label", "column", "stated", "computed", "difference", "agrees"]
-        )
+        columns = ["file", "row", "label", "column", "stated", "computed", "difference", "agrees"]
+        return pd.DataFrame(rows, columns=columns)
 
     def findings(self, language: str = "da") -> pd.DataFrame:
         """Findings in words, breaches first: file, severity (stopped, warned, noted), finding."""
         words, kinds = self.words(language), {"stop": "stopped", "warn": "warned", "note": "noted"}
-        found = [("", one) for one in self.audit.findings] + [
-            (item.file, one) for item in self.audit.received for one in item.findings
-        ]
+        found = [("", one) for one in self.audit.findings]
+        found += [(item.file, one) for item in self.audit.received for one in item.findings]
         rows = [
             {"file": file or words.text("dim.registration_framework"), "severity": kinds[one.severity],
              "finding": sentence(f"finding.{one.key}", one.values, words)}
@@ -204,9 +190,8 @@ class Accounts(Figures):
         if not len(frame):
             return frame
         keys = ["source", "table", "key", "code", "reason", "measure"]
-        frame = frame.groupby(keys, as_index=False, sort=False).agg(
-            rows=("rows", "sum"), value=("value", "sum"), near=("near", "max")
-        )
+        sums = {"rows": ("rows", "sum"), "value": ("value", "sum"), "near": ("near", "max")}
+        frame = frame.groupby(keys, as_index=False, sort=False).agg(**sums)
         frame["hidden"] = frame["table"].isin(["absence", "staff"])
         frame["value"] = frame["value"].mask(frame["hidden"])
         return frame.sort_values("rows", ascending=False, ignore_index=True).assign(

@@ -99,12 +99,8 @@ def contract_page(
 ) -> str:  # fmt: skip
     """The contract of one source as a page."""
     agreed = source.contract
-    due = (
-        words.text("contract.due", n=agreed.due_working_day)
-        if agreed.due_working_day
-        else words.text("contract.due_open")
-    )
-    lines = [due, _form(source, words)]
+    day = agreed.due_working_day
+    lines = [words.text("contract.due", n=day) if day else words.text("contract.due_open"), _form(source, words)]
     if source.unit_scale != 1:
         lines.append(words.text("contract.scale", scale=words.number(source.unit_scale)))
     if any(column.column == "activity" for column in columns):
@@ -128,16 +124,12 @@ def contract_page(
         rows, [Column(key, words.text(label)) for key, label in labels.items()], words.text("contract.caption"), words, key="columns"
     )  # fmt: skip
     listed = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    wide = (
-        f"<p>{escape(words.text('contract.meaning.periods'))}</p>"
-        if source.wide and source.wide.columns == "periods"
-        else ""
-    )
+    periods = source.wide is not None and source.wide.columns == "periods"
+    wide = f"<p>{escape(words.text('contract.meaning.periods'))}</p>" if periods else ""
     body = f"<ul>{listed}</ul>{shown.html}{wide}"
     title = words.text("contract.title", source=agreed.owner or name)
-    return page(
-        title, body, language=words.language, subtitle=agreed.content or name, stamp={"institution": institution}
-    )
+    stamp = {"institution": institution}
+    return page(title, body, language=words.language, subtitle=agreed.content or name, stamp=stamp)
 
 
 def _form(source: Source, words: Words) -> str:
@@ -197,14 +189,8 @@ def template(source: Source, columns: Sequence[Owed], codes: Codes, words: Words
     guide.write_row(0, 0, [words.text(key) for key in heads], bold)
     for row, column in enumerate(columns, start=1):
         needed = words.text("contract.yes" if column.required else "contract.no")
-        cells = [
-            column.header,
-            meaning(column, source, words),
-            needed,
-            _allowed(column, codes, words),
-            example(column, codes),
-        ]
-        for place, cell in enumerate(cells):
+        told = (meaning(column, source, words), needed, _allowed(column, codes, words), example(column, codes))
+        for place, cell in enumerate((column.header, *told)):
             guide.write_string(row, place, cell)
     book.close()
     return target.getvalue()
@@ -214,9 +200,8 @@ def rows_above(source: Source, columns: Sequence[Owed], year: int) -> list[list[
     """Titles and header rows of the template, so that the profile finds its header there."""
     names = list(source.header) if isinstance(source.header, list) else []
     headers = [column.header for column in columns]
-    months = (
-        [date(year, month, 1) for month in range(1, 13)] if source.wide and source.wide.columns == "periods" else []
-    )
+    wide = source.wide is not None and source.wide.columns == "periods"
+    months = [date(year, month, 1) for month in range(1, 13)] if wide else []
     titles = [[label] for label in filter(None, map(_label, (source.extracted_at, source.as_of)))] if names else []
     if source.header == 0:
         return []

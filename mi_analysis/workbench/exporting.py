@@ -3,8 +3,6 @@
 Only what one audience may see leaves here: the frames that `disclosure.release` gave, names of units and activities.
 """
 
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -31,19 +29,8 @@ where l.value is not null or s.state is not null"""
 
 def tables(prepared: Prepared) -> dict[str, pd.DataFrame]:
     """Every table of the export: the released frames, what their codes mean, and the dictionary."""
-    released = prepared.released
-    given = {
-        "values": released.values,
-        "states": released.states,
-        "goals": released.goals,
-        "coverage": released.coverage,
-    }
-    given |= {
-        "units": prepared.units,
-        "activities": prepared.activities,
-        "measures": measures(prepared),
-        "about": about(prepared),
-    }
+    given = prepared.released.frames() | {"units": prepared.units, "activities": prepared.activities}
+    given |= {"measures": measures(prepared), "about": about(prepared)}
     return given | {"columns": columns({**given, "figures": pd.DataFrame(columns=FIGURE_COLUMNS)})}
 
 
@@ -95,13 +82,8 @@ def columns(given: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             key = "delivered" if key.startswith("delivered_") and table == "coverage" else key
             keys = (f"export.column.{table}_{key}", f"export.column.{key}", f"contract.meaning.{key}")
             found = next(one for one in keys if words["en"].has(one))
-            rows.append(
-                {
-                    "table": table,
-                    "column": name,
-                    **{f"meaning_{language}": said.text(found) for language, said in words.items()},
-                }
-            )
+            meanings = {f"meaning_{language}": said.text(found) for language, said in words.items()}
+            rows.append({"table": table, "column": name, **meanings})
     return pd.DataFrame(rows)
 
 
@@ -116,26 +98,17 @@ def export(prepared: Prepared, folder: Path) -> dict[str, int]:
         The folder cannot be written, or the disk is full.
     """
     given = tables(prepared)
-    new = None
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        database.recover(folder)
-        new = Path(tempfile.mkdtemp(prefix=folder.name + ".new-", dir=folder.parent))
-        for name, frame in given.items():
-            frame.reset_index(drop=True).to_parquet(new / f"{name}.parquet", index=False)
-        with duckdb.connect(new / DATABASE) as connection:
-            for name in given:
-                connection.execute(
-                    f'create table "{name}" as from read_parquet({database.quoted(new / f"{name}.parquet")})'
-                )
-            connection.execute(FIGURES.format(measures=", ".join(given["measures"]["measure"])))
-        database.swap_in(new, folder)
+        with database.replaced(folder) as new:
+            for name, frame in given.items():
+                frame.reset_index(drop=True).to_parquet(new / f"{name}.parquet", index=False)
+            with duckdb.connect(new / DATABASE) as connection:
+                for name in given:
+                    query = f"from read_parquet({database.quoted(new / f'{name}.parquet')})"
+                    connection.execute(f'create table "{name}" as {query}')
+                connection.execute(FIGURES.format(measures=", ".join(given["measures"]["measure"])))
     except (OSError, duckdb.IOException) as error:
         why = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise WrongUse(
-            Problem(str(folder), "cannot be written.", f"The system says: {why}. What stood there still stands.")
-        ) from None
-    finally:
-        if new is not None:
-            shutil.rmtree(new, ignore_errors=True)
+        right = f"The system says: {why}. What stood there still stands."
+        raise WrongUse(Problem(str(folder), "cannot be written.", right)) from None
     return {name: len(frame) for name, frame in given.items()}

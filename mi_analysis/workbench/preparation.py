@@ -330,15 +330,9 @@ def released_once(institution: Institution, place: Path, audience: Audience, ide
             compute.frames(place), audience, institution.privacy, institution.fiscal_year_start,
             institution.goals_about_staff, catalogue_of(institution), kept.parents, kept,
         )  # fmt: skip
-        made_below(folder.parent)
-        database.recover(folder)
-        new = Path(tempfile.mkdtemp(prefix=folder.name + ".new-", dir=folder.parent))
-        try:
+        with database.replaced(folder) as new:
             released.save(new)
             (new / stamp.name).write_text(rests_on(), "utf-8")
-            database.swap_in(new, folder)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
     return disclosure.load(folder, audience)
 
 

@@ -328,7 +328,7 @@ def test_the_table_of_units_stands_in_the_order_of_names_with_the_institution_la
 
 
 def test_the_largest_deviations_stand_first_either_way(inspections):
-    frame = inspections.largest_deviations(5)
+    frame = inspections.largest_deviations().head(5)
 
     assert len(frame) == 5
     assert frame["deviation"].abs().is_monotonic_decreasing
