@@ -17,10 +17,8 @@ def owed(version: Record) -> list[dict[str, str]]:
     for job in version.jobs.values():
         for one in job.get("headline", {}).get("explanations", []):
             known = {name: str(value) if value else "" for name, value in one.items()}
-            rows.setdefault(
-                (job["unit"], known["measure"]),
-                {"unit": job["unit"], "period": job["period"], "unit_name": "", **known},
-            )
+            row = {"unit": job["unit"], "period": job["period"], "unit_name": "", **known}
+            rows.setdefault((job["unit"], known["measure"]), row)
     return [rows[key] for key in sorted(rows)]
 
 

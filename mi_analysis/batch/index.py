@@ -6,14 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from mi_analysis.batch import comments
-from mi_analysis.batch.about import (
-    edition_text,
-    extracted,
-    institution_name,
-    name_of,
-    report_name,
-    words_of,
-)
+from mi_analysis.batch.about import edition_text, extracted, institution_name, name_of, report_name, words_of
 from mi_analysis.batch.plan import Plan
 from mi_analysis.batch.record import FINISHED, Record, newest, write_whole
 from mi_analysis.reporting import export, standard
@@ -78,9 +71,8 @@ def _totals(data: dict[str, Any], words: Words) -> str:
     parts = [words.text("index.count", n=words.number(n), state=words.lower(words.text(f"index.state_{state}")))
              for state, n in counts.most_common()]  # fmt: skip
     lines = [words.text("index.total", n=words.number(sum(counts.values())), parts=", ".join(parts))]
-    moved = [
-        job["headline"]["moved"] for job in data["jobs"].values() if job.get("headline", {}).get("moved") is not None
-    ]
+    headlines = [job.get("headline", {}) for job in data["jobs"].values()]
+    moved = [headline["moved"] for headline in headlines if headline.get("moved") is not None]
     if data["replaces"] and moved:
         values = {"n": words.number(sum(moved)), "reports": words.number(sum(map(bool, moved)))}
         lines.append(words.text("index.moved", before=data["replaces"], **values))
@@ -105,9 +97,8 @@ def _failures(data: dict[str, Any], words: Words) -> str:
         for key, job in failed.items()
     )
     again = escape(words.text("index.again", command="{}")).replace("{}", f"<code>{escape(data['again'])}</code>")
-    return (
-        f'<h2>{escape(words.text("index.failures"))}</h2><div class="message bad"><ul>{items}</ul><p>{again}</p></div>'
-    )
+    head = escape(words.text("index.failures"))
+    return f'<h2>{head}</h2><div class="message bad"><ul>{items}</ul><p>{again}</p></div>'
 
 
 def _unexplained(version: Record, prepared: Any, words: Words) -> str:
@@ -149,9 +140,8 @@ def _reports(version: Record, plan: Plan, prepared: Any, words: Words) -> str:
     parts = []
     for kind in ("institution", "unit", "activity"):
         rows = kinds.get(kind, {})
-        names = {
-            code: name_of(getattr(prepared, {"unit": "units"}.get(kind, "activities")), kind, code) for code in rows
-        }
+        known = prepared.units if kind == "unit" else prepared.activities
+        names = {code: name_of(known, kind, code) for code in rows}
         named = sorted(((order.get(code, (code,)), code, name) for code, name in names.items()))
         labelled = [(name or institution_name(plan, prepared), rows[code]) for _, code, name in named]
         parts.append(_table(kind, labelled, prepared, _earlier(version), words))
@@ -165,9 +155,8 @@ EARLIER = 3
 def _earlier(version: Record) -> dict[str, list[tuple[str, str]]]:
     """Pages of earlier periods by report: period and address, newest first."""
     here = version.folder.parent
-    periods = sorted(
-        (f for f in here.parent.iterdir() if f.is_dir() and f.name[:1].isdigit() and f.name < here.name), reverse=True
-    )
+    periods = [f for f in here.parent.iterdir() if f.is_dir() and f.name[:1].isdigit() and f.name < here.name]
+    periods.sort(reverse=True)
     found: dict[str, list[tuple[str, str]]] = {}
     for record in filter(None, map(newest, periods[:EARLIER])):
         for key, job in record.jobs.items():
@@ -187,12 +176,10 @@ def _above(prepared: Any, found: list[tuple[str, dict[str, Any]]]) -> str:
 
 def _signals(found: list[tuple[str, dict[str, Any]]], words: Words) -> str:
     """Key figures with a signal in the newest month, each with its word."""
-    signals: list[list[str]] = next(
-        (job["headline"]["signals"] for _, job in found if "signals" in job.get("headline", {})), []
-    )
-    return "; ".join(
-        f"{words.measure(name, 'short')}: {words.lower(words.text(f'signal.{key}'))}" for name, key in signals
-    )
+    headlines = [job.get("headline", {}) for _, job in found]
+    signals: list[list[str]] = next((headline["signals"] for headline in headlines if "signals" in headline), [])
+    told = [(words.measure(name, "short"), words.lower(words.text(f"signal.{key}"))) for name, key in signals]
+    return "; ".join(f"{name}: {signal}" for name, signal in told)
 
 
 def _order(units: Any) -> dict[str, tuple[str, ...]]:
@@ -268,13 +255,9 @@ def _cell(job: dict[str, Any], title: str, label: str, prepared: Any, words: Wor
     text = _state(job["state"], words)
     if job["unit"] and job["activity"]:
         text = f"{escape(name_of(prepared.activities, 'activity', job['activity']))}: {text}"
-    names = (
-        ("html", words.text("index.open")),
-        ("pdf", words.text("index.pdf")),
-        ("xlsx", words.text("index.workbook")),
-    )
+    names = {kind: words.text(f"index.{key}") for kind, key in (("html", "open"), ("pdf", "pdf"), ("xlsx", "workbook"))}
     links = [f'<a href="{quote(files[kind])}" aria-label="{escape(f"{name}: {title}, {label}")}">{escape(name)}</a>'
-             for kind, name in names if kind in files]  # fmt: skip
+             for kind, name in names.items() if kind in files]  # fmt: skip
     bare = job.get("headline", {}).get("undescribed")
     mark = f"<br>{escape(words.text('symbol.attention'))} {escape(words.text('document.undescribed'))}" if bare else ""
     return " ".join((text, *links)) + mark
@@ -305,9 +288,8 @@ def _remarks(data: dict[str, Any], words: Words) -> str:
     items = [f"<li>{with_symbol(tone, text, words)}</li>" for tone, text in told]
     if len(found) > MOST_REMARKS:
         items.append(f"<li>{escape(words.text('index.more', n=words.number(len(found) - MOST_REMARKS)))}</li>")
-    return (
-        f'<h2>{escape(words.text("index.remarks"))}</h2><div class="message attention"><ul>{"".join(items)}</ul></div>'
-    )
+    head = escape(words.text("index.remarks"))
+    return f'<h2>{head}</h2><div class="message attention"><ul>{"".join(items)}</ul></div>'
 
 
 def remarks(prepared: Any) -> list[dict[str, Any]]:

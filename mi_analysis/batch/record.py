@@ -220,9 +220,8 @@ def settle(
                      "package": package_version(), "run": common}  # fmt: skip
             task = Task(job, "no_data", "nothing is delivered for the period", parts)
             if not job.no_data and not chosen:
-                task.state, task.why = (
-                    ("unchanged", "not chosen; kept as it was") if entry else ("not_chosen", "not chosen")
-                )
+                kept = ("unchanged", "not chosen; kept as it was")
+                task.state, task.why = kept if entry else ("not_chosen", "not chosen")
             elif not job.no_data:
                 if same and entry and entry["parts"]["run"] == common and entry["unit"] == job.unit:
                     parts["data"] = entry["parts"]["data"]
@@ -273,10 +272,8 @@ def begin(edition: Edition, data: dict[str, Any]) -> Record:
     for task in edition.tasks:
         job = task.job
         if task.state == "unchanged":
-            jobs[job.key] = old[job.key] | {
-                "state": "unchanged" if edition.fresh else old[job.key]["state"],
-                "why": task.why,
-            }
+            state = "unchanged" if edition.fresh else old[job.key]["state"]
+            jobs[job.key] = old[job.key] | {"state": state, "why": task.why}
         else:
             values = {name: {"value": value, "origin": job.origin[name]} for name, value in job.parameters.items()}
             jobs[job.key] = {

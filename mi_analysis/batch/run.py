@@ -59,13 +59,8 @@ class Slices:
 
 
 def run(
-    plan: Plan,
-    prepared: Any,
-    outputs: Path,
-    options: Options,
-    screen: Screen,
-    executor: Callable[[int], Executor] = processes,
-) -> Outcome:
+    plan: Plan, prepared: Any, outputs: Path, options: Options, screen: Screen, executor: Callable[[int], Executor] = processes
+) -> Outcome:  # fmt: skip
     """Bring the outputs of a run up to date with its plan.
 
     Parameters
@@ -103,14 +98,8 @@ def run(
 
 class _Run:
     def __init__(
-        self,
-        plan: Plan,
-        prepared: Any,
-        options: Options,
-        screen: Screen,
-        make_slice: Slices,
-        executor: Callable[[int], Executor],
-    ) -> None:
+        self, plan: Plan, prepared: Any, options: Options, screen: Screen, make_slice: Slices, executor: Callable[[int], Executor]
+    ) -> None:  # fmt: skip
         self.plan, self.prepared, self.options, self.screen = plan, prepared, options, screen
         self.make_slice, self.executor = make_slice, executor
         self.workers = options.workers or cores()
@@ -175,9 +164,8 @@ class _Run:
                     try:
                         self._finished(task, future.result())
                     except BrokenExecutor:
-                        self._finished(
-                            task, worker.Result(task.job.key, "failed", 0, 0, 0, message=ENDED, cause="worker")
-                        )
+                        ended = worker.Result(task.job.key, "failed", 0, 0, 0, message=ENDED, cause="worker")
+                        self._finished(task, ended)
                         for other in running.values():
                             ready.appendleft(other)
                         running.clear()

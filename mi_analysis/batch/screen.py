@@ -106,9 +106,8 @@ class Screen:
         """Say that a report is done; failures are named at once."""
         self.done += 1
         left = (time.monotonic() - self.begun) / self.done * (self.total - self.done)
-        text = f"{self.done}/{self.total} {state} {period} {key} ({seconds:.1f} s)" + (
-            f": {message}" if message else ""
-        )
+        why = f": {message}" if message else ""
+        text = f"{self.done}/{self.total} {state} {period} {key} ({seconds:.1f} s){why}"
         event = {"period": period, "report": key, "state": state, "seconds": seconds, "message": message}
         if self.bar is None or message:
             self.say(text, event="report", **event, left_seconds=round(left))
@@ -121,9 +120,8 @@ class Screen:
             with self._while_read():
                 self.bar.stop()
             self.bar = None
-        counts = ", ".join(
-            f"{outcome.counts[state]} {SPOKEN.get(state, state)}" for state in ORDER if outcome.counts[state]
-        )
+        told = [state for state in ORDER if outcome.counts[state]]
+        counts = ", ".join(f"{outcome.counts[state]} {SPOKEN.get(state, state)}" for state in told)
         took = time.monotonic() - self.begun
         self.say(f"{'Stopped. ' if outcome.interrupted else ''}Reports: {counts or 'none'}. Took {spoken_time(took)}.")
         if outcome.failures:
@@ -136,15 +134,11 @@ class Screen:
             self.say(f"Try again: {self.again}")
         for index in outcome.indexes:
             self.say(f"Index: {relative(index)}")
+        failures = [{"report": key, "message": message, "log": str(log)} for key, message, log in outcome.failures]
         self.say(
-            "",
-            event="end",
-            counts=dict(outcome.counts),
-            failures=[{"report": key, "message": message, "log": str(log)} for key, message, log in outcome.failures],
-            again=self.again if again else None,
-            index=[str(index) for index in outcome.indexes],
-            exit_status=outcome.exit_status,
-        )
+            "", event="end", counts=dict(outcome.counts), failures=failures, again=self.again if again else None,
+            index=[str(index) for index in outcome.indexes], exit_status=outcome.exit_status,
+        )  # fmt: skip
 
 
 def spoken_time(seconds: float) -> str:
