@@ -186,7 +186,7 @@ def test_80_per_cent_intervals_cover_75_to_85_per_cent():
      "A has 0 months with cases and hours; at least 6 are needed."),
     (history(), {"scenario": Scenario(demand={"D": 2})}, "The scenario names D; known are A, B, C."),
     (history(), {"start": date(2023, 1, 1)},
-     "start must lie after the history, months be 1 to 60, and service_level between 0 and 1."),
+     "start must lie after the history, and months be 1 to 60."),
 ])  # fmt: skip
 def test_bad_input_is_refused_with_what_would_be_right(table, options, message):
     with pytest.raises(BadInput) as caught:
