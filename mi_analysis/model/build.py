@@ -180,6 +180,7 @@ def read_part(
     system = profile.system or source
     delivery = read(file, source, profile)
     folder.mkdir(parents=True)
+    database.share_work(connection, sum(fact.num_rows for fact in delivery.facts.values()))
     if delivery.quarantine.num_rows:
         database.add_arrow(connection, "quarantine", delivery.quarantine)
         database.write(connection, "select * from quarantine", folder / "quarantine.parquet")
@@ -212,6 +213,7 @@ def assemble(
 ) -> Audit:  # fmt: skip
     """Put the parts together as the tables of the model, and say what changed since the last build."""
     connection = database.connect()
+    database.share_work(connection, sum(sum(item.placed_rows.values()) for item in received))
     used = sorted(
         (item for item in received if item.part and not item.stopped),
         key=lambda item: (item.extracted_at or "", item.file),
