@@ -78,20 +78,24 @@ def of_the_whole_run(tree: dict[str, Any], lines: dict[At, int]) -> None:
             lines.update({(name, *at[2:]): line for at, line in below})
 
 
+NOWHERE = "Run files lie in the institution's folder below parameters/."
+
+
 def load_run(path: Path) -> RunFile:
     """Read a run file; ``language``, ``audience``, ``formats`` and ``structure`` among its defaults are the whole run's.
 
     Raises
     ------
     WrongUse
-        With every problem of the file; another kind of file is told as one problem.
+        With every problem of the file; a folder, an institution or another kind of file is told as one problem.
     """
-    if path.is_file() and (path.suffix not in (".yaml", ".yml") or path.name == "institution.yaml"):
-        beside = sorted(file.name for file in path.parent.glob("*.yaml") if file.name != "institution.yaml")
-        right = (
-            f"Beside it: {', '.join(beside)}."
-            if beside
-            else "Run files lie in the institution's folder below parameters/."
-        )
+    if not path.is_absolute() and not path.parent.is_dir():
+        right = f"{Path.cwd()} has no folder {path.parent.as_posix()}: go to the project's folder."
+        raise WrongUse(Problem(shown_path(path), "is not there.", right))
+    folder = next((place for place in (path, Path("parameters") / path) if place.is_dir()), None)
+    if folder or (path.is_file() and (path.suffix not in (".yaml", ".yml") or path.name == "institution.yaml")):
+        files = [file for file in (folder or path.parent).glob("*.yaml") if file.name != "institution.yaml"]
+        told = ", ".join(sorted(shown_path(file) if folder else file.name for file in files))
+        right = f"{'In' if folder else 'Beside'} it: {told}." if told else NOWHERE
         raise WrongUse(Problem(shown_path(path), "is no run file.", right))
     return load(path, RunFile, of_the_whole_run)

@@ -164,8 +164,14 @@ def test_without_a_usable_delivery_nothing_is_started(project, capsys):
             '--only unit=70: no report has the unit "70". Known: 07, 09.\n',
         ),
         (
+            ["run", "parameters/x/monthly.yaml", "--only", "07"],
+            '--only 07: "07" is nothing a report has. Write unit=07.\n',
+        ),
+        (["run", "parameters/x"], "parameters/x: is no run file. In it: parameters/x/monthly.yaml.\n"),
+        (["run", "x"], "x: is no run file. In it: parameters/x/monthly.yaml.\n"),
+        (
             ["plan", "parameters/x/monthly.yaml", "--only", "enhed=07"],
-            '--only enhed=07: "enhed" is nothing a report has. Write unit=07,09.\n',
+            '--only enhed=07: "enhed" is nothing a report has. Write unit=07.\n',
         ),
     ],
 )

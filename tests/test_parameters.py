@@ -207,6 +207,14 @@ def test_a_run_file_named_without_its_folder_is_found_for_the_asker(tmp_path, mo
     ]
 
 
+def test_a_run_file_asked_for_from_another_folder_says_where_that_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    assert problems(Path("parameters/x/monthly.yaml"), load_run) == [
+        f"parameters/x/monthly.yaml: is not there. {tmp_path} has no folder parameters/x: go to the project's folder."
+    ]
+
+
 def test_parents_successors_circles_and_shares_are_checked(tmp_path):
     text = (
         INSTITUTION

@@ -106,7 +106,8 @@ def chosen_only(texts: tuple[str, ...], planned: "Plan") -> dict[str, list[str]]
     for text in texts:
         name, _, codes = text.partition("=")
         if name not in ("notebook", *DIMENSIONS):
-            problems.append(Problem(f"--only {text}", f'"{name}" is nothing a report has.', "Write unit=07,09."))
+            right = f"Write unit={codes or name}."
+            problems.append(Problem(f"--only {text}", f'"{name}" is nothing a report has.', right))
             continue
         known = {job.dimension(name) for job in planned.jobs}
         for code in codes.split(","):

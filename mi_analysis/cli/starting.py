@@ -6,6 +6,18 @@ import click
 
 from mi_analysis.cli.shared import EXIT_STATUS, FINE, RESERVATIONS, cli, out_option
 
+MONTHLY = """\
+# The newest month: a report for each unit, the institution's, and the quality of the deliveries.
+reports:
+  - notebook: 02_unit_report
+    matrix: { unit: all, period: { grain: month, last: 1 } }
+  - notebook: 08_institution_report
+    matrix: { period: { grain: month, last: 1 } }
+  - notebook: 01_delivery_quality
+    matrix: { period: { grain: month, last: 1 } }
+defaults: { language: da, formats: [html, xlsx] }
+"""
+
 
 @cli.command(epilog=f"\b\nExample:  mi new tests/samples --name try\n          mi check try\n\n{EXIT_STATUS}")
 @click.argument("folder", type=click.Path(path_type=Path))
@@ -38,9 +50,14 @@ def new(folder: Path, name: str | None, out: Path | None) -> None:
     shown = full.relative_to(root.resolve()).as_posix() if full.is_relative_to(root.resolve()) else full.as_posix()
     made = draft(full, shown, name or full.name)
     if not made.sources:
-        raise WrongUse(*(Problem(*text.split(": ", 1)) for text in made.left_out or [f"{folder}: there is no file."]))
+        right = "docs/extending.md shows how to write a source by hand."
+        told = (text.partition(": ") for text in made.left_out)
+        left_out = [Problem(where, f"{what}.", right) for where, _, what in told]
+        raise WrongUse(*left_out or [Problem(str(folder), "there is no file.")])
     place.parent.mkdir(parents=True)
     place.write_text(made.text, encoding="utf-8")
+    runs = place.with_name("monthly.yaml")
+    runs.write_text(MONTHLY, encoding="utf-8")
     click.echo(
         f"Proposed {made.sources} sources in parameters/{place.parent.name}/institution.yaml; {made.to_confirm} things to confirm."
     )
@@ -50,7 +67,7 @@ def new(folder: Path, name: str | None, out: Path | None) -> None:
     click.echo("")
     for line in check_lines(prepared):
         click.echo(line)
-    click.echo(
-        f"\nNext: search for CONFIRM in parameters/{place.parent.name}/institution.yaml, then mi check {place.parent.name}"
-    )
+    named = place.parent.name
+    click.echo(f"\nNext: search for CONFIRM in parameters/{named}/institution.yaml, then mi check {named}")
+    click.echo(f"Then: mi run parameters/{named}/monthly.yaml, a run file to change as you need")
     raise SystemExit(RESERVATIONS if prepared.stopped else FINE)

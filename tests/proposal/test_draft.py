@@ -15,6 +15,7 @@ from mi_analysis.proposal import draft
 from mi_analysis.proposal.draft import pattern_of
 from mi_analysis.proposal.form import look_at
 from mi_analysis.proposal.names import near_names, quoted
+from mi_analysis.run_file import load_run
 
 OTHER_NAMES = {
     "Enhed": "Kontor", "Timer": "Antal timer", "Sagsnummer": "Sagsnr.", "Modtaget dato": "Modtaget", "Afsluttet dato": "Afgjort", "Alias": "Opgave",
@@ -149,6 +150,23 @@ def test_american_dates_withheld_figures_and_missing_headers_are_seen():
     assert (bare.settings["header"], bare.settings["names"]) == (0, ["column 1", "column 2", "column 3"])
 
 
+def test_a_log_with_words_of_its_own_is_recognised_and_one_without_is_told(project, capsys):
+    rows = [f"T{n};North;Sign;{n:02}/06/2025;{n + 2:02}/06/2025" for n in range(1, 20)]
+    for place, headers in (("parking", "Ticket;Area;Kind;Reported;Solved"), ("riddle", "A;B;C;D;E")):
+        (project / place).mkdir()
+        (project / place / "log_2025.csv").write_text("\n".join([headers, *rows]))
+
+    assert mi(capsys, "new", "riddle") == (
+        2,
+        "",
+        "log_2025.csv: no table of the model has these columns. docs/extending.md shows how to write a source by hand.\n",
+    )
+    status, out, _ = mi(capsys, "new", "parking")
+
+    assert status == 0
+    assert "cases     log_2025.csv    19    19      0        0        100.0%" in out.splitlines()
+
+
 def test_a_broken_file_is_left_out_with_its_reason(tmp_path):
     (tmp_path / "cut.xlsx").write_bytes(b"PK\x03\x04nothing")
     (tmp_path / "empty.csv").write_bytes(b"")
@@ -192,7 +210,13 @@ def test_new_writes_the_proposal_checks_it_and_says_what_is_next(project, sample
     lines = out.splitlines()
     assert lines[0] == "Proposed 10 sources in parameters/try/institution.yaml; 21 things to confirm."
     assert "ledger     navision_finansposter_2025-03.csv    15    12      0        3         91.7%" in lines
-    assert lines[-1] == "Next: search for CONFIRM in parameters/try/institution.yaml, then mi check try"
+    assert lines[-2:] == [
+        "Next: search for CONFIRM in parameters/try/institution.yaml, then mi check try",
+        "Then: mi run parameters/try/monthly.yaml, a run file to change as you need",
+    ]
+    assert [one.notebook for one in load_run(project / "parameters" / "try" / "monthly.yaml").reports] == [
+        "02_unit_report", "08_institution_report", "01_delivery_quality",
+    ]  # fmt: skip
 
 
 def test_new_refuses_what_it_cannot_use_and_never_writes_over(project, samples, tmp_path, capsys):
