@@ -96,9 +96,7 @@ def _text(content: bytes, sample: Sample) -> None:
     text = decode(content, None)
     if marked:
         sample.guess("encoding", marked, "the file begins with its byte order mark")
-    elif content.isascii():
-        sample.guess("encoding", "utf-8", "only plain letters, the same in every encoding")
-    else:
+    elif not content.isascii():  # else nothing is said, and the next file may be in either
         try:
             content.decode("utf-8")
             sample.guess("encoding", "utf-8", "reads as UTF-8 without an error")

@@ -140,6 +140,18 @@ def test_a_number_that_may_be_read_in_two_ways_is_marked():
     }  # fmt: skip
 
 
+def test_of_plain_letters_no_encoding_is_guessed_so_that_the_next_file_is_read_in_its_own(tmp_path):
+    folder, row = tmp_path / "log", "{};Nord;Skilt;0{}-06-2025\n"
+    folder.mkdir()
+    (folder / "log_2025-06.csv").write_text("Sagsnr;Kontor;Type;Modtaget\n" + row.format(1, 1) + row.format(2, 2))
+    institution = proposed(folder, tmp_path)
+    (folder / "log_2025-07.csv").write_bytes(
+        ("Sagsnr;Kontor;Type;Modtaget\n" + "3;Nørre;Skilt;01-07-2025\n").encode("cp1252")
+    )
+
+    assert [used for used, _ in accounts(institution, folder, tmp_path / "made").values()] == [2, 1]
+
+
 def test_american_dates_withheld_figures_and_missing_headers_are_seen():
     dated = look_at(b"Case,Received\n1,03/31/2025\n2,04/28/2025\n", "a.csv")
     withheld = look_at("Enhed;Årsværk\nA;2,5\nB;..\nC;For få årsværk\nD;3,5\n".encode("cp1252"), "b.csv")
