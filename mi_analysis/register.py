@@ -46,8 +46,16 @@ class Hypothesis:
     answered_at: str = ""
     p: float | None = None
     estimate: float | None = None
+    lo: float | None = None
+    hi: float | None = None
+    scale: str = ""  # level or log
     verdict: str = ""
     failed: str = ""
+
+    @property
+    def group(self) -> str:
+        """What a question is counted among: the quarter it was first asked in (``2026-Q4``); of a planned one its family."""
+        return self.family if self.kind == "planned" else f"{self.asked_at[:4]}-Q{(int(self.asked_at[5:7]) + 2) // 3}"
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,17 @@ class Register:
     def family(self, name: str) -> tuple[Hypothesis, ...]:
         """Hypotheses of one family; all exploratory ones are one family."""
         return tuple(h for h in self.hypotheses.values() if h.family == name)
+
+    def numbered(self) -> dict[str, tuple[str, int, int]]:
+        """Group, number in it, and how many it has, by id."""
+        groups: dict[str, list[str]] = {}
+        for one in self.hypotheses.values():
+            groups.setdefault(f"{one.kind} {one.group}", []).append(one.id)
+        return {
+            name: (self.hypotheses[name].group, number, len(members))
+            for members in groups.values()
+            for number, name in enumerate(members, 1)
+        }
 
     def adjusted(self, name: str) -> dict[str, float]:
         """Adjusted p by id: Holm in a planned family, Benjamini & Hochberg over all exploratory questions."""
@@ -111,6 +130,8 @@ def answer(
     *,
     p: float | None = None,
     estimate: float | None = None,
+    interval: tuple[float | None, float | None] | None = None,
+    scale: str = "",
     verdict: str = "",
     failed: str = "",
 ) -> None:
@@ -123,8 +144,9 @@ def answer(
     """
     if identity not in read(file).hypotheses:
         raise KeyError(f"No question {identity} in {file.name}; ask before answering.")
-    p, estimate = (None if v is None or math.isnan(v) else float(v) for v in (p, estimate))
-    found = {"p": p, "estimate": estimate, "verdict": verdict, "failed": failed}
+    numbers = zip(("p", "estimate", "lo", "hi"), (p, estimate, *(interval or (None, None))), strict=True)
+    told = {name: None if value is None or math.isnan(value) else float(value) for name, value in numbers}
+    found = told | {"scale": scale, "verdict": verdict, "failed": failed}
     _add(file, {"event": "answered", "id": identity, "at": _now(), **found})
 
 

@@ -41,6 +41,9 @@ class WrongUse(Exception):
         self.problems = problems
         super().__init__("\n".join(map(str, problems)))
 
+    def _render_traceback_(self) -> list[str]:  # a notebook shows the problems, not how the program came upon them
+        return str(self).splitlines()
+
 
 def nearest(word: str, known: Iterable[str], all_up_to: int = 12) -> str:
     """'Nearest: kontor.', or the known words when none is near and they are few."""
@@ -126,7 +129,6 @@ class FileRecord(Record):
 
 
 T = TypeVar("T", bound=FileRecord)
-
 
 Arrange = Callable[[dict[str, Any], dict[At, int]], None]
 """Moves texts of a tree, and their lines, to where they are meant before they are checked."""
@@ -216,9 +218,8 @@ def read(path: Path) -> tuple[dict[str, Any], dict[At, int], list[Found]]:
         right = "Use spaces, not tabs." if tabs else right
         raise WrongUse(Problem(f"{shown} line {line}", "cannot be read as YAML.", right)) from None
     if not isinstance(tree, dict) or not tree:
-        raise WrongUse(
-            Problem(shown, "holds no names with values." if tree else "is empty.", "Begin with a name and a colon.")
-        )
+        what = "holds no names with values." if tree else "is empty."
+        raise WrongUse(Problem(shown, what, "Begin with a name and a colon."))
     return tree, lines, found
 
 
@@ -392,9 +393,7 @@ def _sentence(error: ErrorDetails, value: Any, fields: list[str]) -> tuple[str, 
         case "list_type":
             return "{name} takes a list.", ""
         case "model_type" | "dict_type" | "model_attributes_type":
-            return (
-                f"{{name}} takes names with values; {shown} stands there.",
-                f"Names: {', '.join(fields)}." if fields else "",
-            )
+            names = f"Names: {', '.join(fields)}." if fields else ""
+            return f"{{name}} takes names with values; {shown} stands there.", names
         case _:
             return f"{{name}}: {shown} cannot be used.", error["msg"] + "."

@@ -2,9 +2,11 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from concurrent.futures import Executor, Future
+from datetime import date
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -292,12 +294,36 @@ def test_a_question_is_answered_in_words_with_the_numbers_behind_and_what_they_d
     assert json.loads(kept.read_text(encoding="utf-8").splitlines()[0])["margin"] == 1
 
 
+def test_without_a_question_every_question_asked_is_listed_and_written_as_a_page(
+    small_agency, capsys, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(small_agency.root)
+    shutil.copytree(small_agency.root / "outputs", tmp_path / "outputs", ignore=shutil.ignore_patterns("kept"))
+    given = ("--out", str(tmp_path / "outputs"), "--language", "en")
+    for exposure in ("overtime_per_fte", "sick_days_per_fte"):
+        mi(capsys, "ask", "example", "kept_closed_pct", exposure, *given)
+
+    status, out, err = mi(capsys, "ask", "example", *given)
+
+    page = tmp_path / "outputs" / "example" / "kept" / "hypotheses.html"
+    now = date.today()
+    quarter = f"Q{(now.month + 2) // 3} {now.year}"
+    assert (status, err) == (0, "")
+    assert [line.split("  ")[0] for line in out.splitlines()[:2]] == [f"2 of 2 in {quarter}", f"1 of 2 in {quarter}"]
+    assert out.splitlines()[-1] == f"2 rows: questions asked of the figures, newest first ({page})"
+    assert "Register of questions to the figures" in page.read_text(encoding="utf-8")
+    assert mi(capsys, "ask", "example", "kept_closed_pct", *given)[0] == 2
+
+
 def test_an_unknown_measure_is_answered_with_the_nearest_name_and_asks_nothing(small_agency, capsys, monkeypatch):
     monkeypatch.chdir(small_agency.root)
 
     found = mi(capsys, "ask", "example", "kept_closd_pct", "overtime_per_fte", "--out", "elsewhere")
 
-    assert found == (2, "", "measure: 'kept_closd_pct' is not in the catalogue. Nearest: kept_closed_pct.\n")
+    assert found[:2] == (2, "")
+    assert found[2].startswith(
+        "measure: 'kept_closd_pct' is not in the catalogue. Nearest: kept_closed_pct. Others: kept_due_pct, "
+    )
     assert not Path("elsewhere/example/kept/hypotheses.jsonl").exists()
 
 

@@ -217,7 +217,9 @@ def test_every_command_in_the_docs_is_one_that_its_program_takes(project):
             if re.match(r"(parameters|notebooks|tests|\.ci)/", word)
         ]
         wrong += [(page, file) for file in files if not (project / file).exists() and file not in saved]
-        wrong += [(page, given[part]) for part in ("outcome", "exposure") if given.get(part, "closed") not in CATALOGUE]
+        wrong += [
+            (page, given[part]) for part in ("outcome", "exposure") if (given.get(part) or "closed") not in CATALOGUE
+        ]
         only = dict(one.split("=") for one in given.get("only", ()))
         wrong += [(page, command)] * (
             not (project / "notebooks" / f"{only.get('notebook', '00_start_here')}.ipynb").exists()

@@ -40,11 +40,31 @@ def test_a_question_is_on_file_before_it_is_answered(file):
 
 def test_an_answer_stands_beside_its_question(file):
     identity = asked(file)
-    answer(file, identity, p=0.03, estimate=-0.8, verdict="verdict.assoc.clear_neg")
+    answer(
+        file, identity, p=0.03, estimate=-0.8, interval=(-1.5, -0.1), scale="level", verdict="verdict.assoc.clear_neg"
+    )
     found = read(file).hypotheses[identity]
 
     assert (found.p, found.estimate, found.verdict) == (0.03, -0.8, "verdict.assoc.clear_neg")
+    assert (found.lo, found.hi, found.scale) == (-1.5, -0.1, "level")
     assert found.asked_at <= found.answered_at
+
+
+def test_an_exploratory_question_is_numbered_in_its_quarter_and_a_planned_one_in_its_family(file, monkeypatch):
+    days = iter(["2026-09-30", "2026-10-01", "2026-10-02", "2026-12-31", "2027-01-01"])
+    monkeypatch.setattr("mi_analysis.register._now", lambda: f"{next(days)}T10:00:00+00:00")
+    names = [asked(file, exposure=name) for name in "abc"]
+    names.append(asked(file, exposure="d", kind="planned", family="Plan 2026"))
+    asked(file, exposure="a")  # again: it stays where it was first
+
+    found = read(file).numbered()
+
+    assert [found[name] for name in names] == [
+        ("2026-Q3", 1, 1),
+        ("2026-Q4", 1, 2),
+        ("2026-Q4", 2, 2),
+        ("Plan 2026", 1, 1),
+    ]
 
 
 def test_an_answer_without_a_question_is_refused(file):

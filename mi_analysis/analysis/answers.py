@@ -35,6 +35,8 @@ class Answer:
     numbers
         Estimates, intervals and p by name, as far as there are any: estimate, lo, hi, p, p_adjusted, asked, n, k,
         detectable, pooled, between, fractional, df, step, margin.
+    place
+        Where an exploratory question stands in the register: the quarter (``2026-Q4``), its number there, and of how many.
     slopes
         A row per unit with a slope: own (HAC) and pooled, each with its interval; per step of exposure.
     points
@@ -57,6 +59,7 @@ class Answer:
     outcome_name: str = ""
     numbers: Mapping[str, float] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
+    place: tuple[str, int, int] | None = None
     slopes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=SLOPES))
     points: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=POINTS))
 

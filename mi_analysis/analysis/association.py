@@ -30,7 +30,7 @@ from mi_analysis.analysis.inference import (
     take_out_effects,
     wild_bootstrap,
 )
-from mi_analysis.analysis.multiplicity import LEVEL, Verdict, detectable, four_way
+from mi_analysis.analysis.multiplicity import LEVEL, ONE_OF_MANY, Verdict, detectable, four_way, lost_among_many
 from mi_analysis.analysis.panel import Panel, constant, read_panel, scale_warnings
 
 MANY_UNITS, ENOUGH_UNITS = 50, 30  # CRV1 from the first, CRV3 alone from the second, CRV3 and bootstrap below
@@ -192,10 +192,9 @@ def per_activity(
 
 def in_family(association: Association, p_adjusted: float, asked: int) -> Association:
     """The same association judged as one of several questions: a claim needs the adjusted p below the level."""
-    claims = ("verdict.assoc.clear_neg", "verdict.assoc.clear_pos", "verdict.assoc.small")
-    if association.verdict.key not in claims or p_adjusted <= LEVEL:
+    if not lost_among_many(association.verdict.key, p_adjusted):
         return association
-    return _judged(association, Sentence("verdict.assoc.one_of_many", {"p_adjusted": p_adjusted, "asked": asked}))
+    return _judged(association, Sentence(ONE_OF_MANY, {"p_adjusted": p_adjusted, "asked": asked}))
 
 
 def inference_for(units: int, effective: float | None = None) -> str:

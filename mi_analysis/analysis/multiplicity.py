@@ -10,6 +10,9 @@ from mi_analysis.analysis.basis import BadInput
 from mi_analysis.analysis.inference import t_interval
 
 LEVEL = 0.05
+ONE_OF_MANY = "verdict.assoc.one_of_many"
+DIFFERENCES = ("verdict.assoc.clear_neg", "verdict.assoc.clear_pos", "verdict.assoc.small")
+"""Verdicts that claim a difference."""
 POWER = 0.80  # with which a difference counts as detectable
 
 Verdict = Literal["difference", "equivalent", "small", "inconclusive"]
@@ -34,6 +37,11 @@ def adjust(p: Sequence[float | None], method: Literal["holm", "bh"]) -> tuple[fl
     adjusted = np.empty(m)
     adjusted[order] = np.minimum(stepped, 1)
     return tuple(map(float, adjusted))
+
+
+def lost_among_many(verdict: str, p_adjusted: float) -> bool:
+    """Whether a verdict claims a difference that the number of questions takes away."""
+    return verdict in DIFFERENCES and p_adjusted > LEVEL
 
 
 def four_way(estimate: float, se: float, df: float, margin: float | None) -> Verdict:

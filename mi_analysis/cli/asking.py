@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from mi_analysis.cli.shared import cli, deliveries_option, out_option, section
+from mi_analysis.cli.shared import aligned, cli, deliveries_option, out_option, section
 
 if TYPE_CHECKING:
     from mi_analysis.analysis.answers import Answer
     from mi_analysis.workbench import Desk
 
+IN_LINES = ("number", "label", "p", "p_adjusted", "says")
+
 
 @cli.command(epilog="\b\nExample:  mi ask example kept_closed_pct overtime_per_fte --margin 1")
 @click.argument("institution")
-@click.argument("outcome")
-@click.argument("exposure")
+@click.argument("outcome", default="")
+@click.argument("exposure", default="")
 @click.option("--activity", default="*", metavar="CODE", help="An activity; each: one fit over all of them.")
 @click.option("--unit", "units", multiple=True, metavar="CODE", help="Only these units.")
 @click.option("--level", default="", help="Units of this level instead of the lowest.")
@@ -47,15 +49,21 @@ def ask(
     Month by month within the units of INSTITUTION. OUTCOME and EXPOSURE are names of measures
     (docs/measures.md); goal:1.1 is a goal's degree of fulfilment. The question is written in
     kept/hypotheses.jsonl before it is answered, and every question asked counts in the answer.
+    Without OUTCOME and EXPOSURE: all questions asked so far, as lines and as a page.
     """
     from mi_analysis.parameters import Language, Problem, WrongUse, nearest
     from mi_analysis.workbench.door import desk_on, month_asked
     from mi_analysis.workbench.preparation import prepare
 
+    if outcome and not exposure:
+        raise click.UsageError("Missing argument 'EXPOSURE'.")
     if language and language not in (known := get_args(Language)):
         raise WrongUse(Problem("--language", f'there are no words in "{language}".', nearest(language, known)))
     prepared = prepare(institution, start=Path.cwd(), deliveries=deliveries, audience=audience, out=out)  # type: ignore[arg-type]
     desk = desk_on(prepared, prepared.root, month_asked(prepared, until))
+    if not outcome:
+        click.echo("\n".join(register_lines(desk, language or desk.institution.language)))
+        return
     answer = desk.ask(
         outcome, exposure, activity=activity, units=units, level=level, since=since, lag=lag, margin=margin, planned=planned,
         question=question, who=who,
@@ -69,9 +77,7 @@ def answer_lines(desk: "Desk", answer: "Answer", language: str) -> Iterator[str]
     from mi_analysis.reporting import verdicts
 
     words = desk.words(language)
-    yield from verdicts.spoken(answer, words, desk.unit_label)
-    if answer.numbers["asked"] > 1 and "p_adjusted" in answer.numbers:
-        yield verdicts.one_of(answer, words)
+    yield from verdicts.answered(answer, words, desk.unit_label)
     rows = verdicts.behind(answer, words)
     width = rows["label"].str.len().max()
     yield from section(
@@ -79,3 +85,21 @@ def answer_lines(desk: "Desk", answer: "Answer", language: str) -> Iterator[str]
     )
     yield from section(words.text("answer.not_shown"), [f"  {line}" for line in verdicts.not_shown(answer, words)])
     yield f"\n{words.text('answer.registered')} ({desk.kept})"
+
+
+def register_lines(desk: "Desk", language: str) -> Iterator[str]:
+    """The exploratory questions as lines, and where the page of all questions was written."""
+    from mi_analysis import register
+    from mi_analysis.batch.record import write_whole
+    from mi_analysis.reporting import uncertain
+
+    words, asked = desk.words(language), desk.questions_asked(language)
+    shown = uncertain.register(asked, words)
+    if shown:
+        names = [column["name"] for column in shown.columns]
+        yield from aligned([tuple(str(row[names.index(name)]) for name in IN_LINES) for row in shown.rows])
+    if desk.kept is not None:
+        damaged = len(register.read(desk.kept).damaged)
+        place = desk.kept.with_suffix(".html")
+        write_whole(place, uncertain.register_page(asked, words, desk.institution.name.said(language), damaged))
+        yield f"{asked.about} ({place})"

@@ -20,6 +20,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -143,6 +144,12 @@ def grid(*items: Presentation | None, widths: Iterable[str] = ()) -> Grid:
     shown = [(item, width) for item, width in zip(items, given, strict=True) if item is not None]
     cards = "".join(f'<div class="card {width}">{item.html}</div>' for item, width in shown)
     return Grid(tuple(item for item, _ in shown), f'<div class="grid">{cards}</div>')
+
+
+def in_lab(html: str) -> str:
+    """HTML with how presentations look in JupyterLab; a page drops it, since it has a style of its own."""
+    style = Path(__file__).with_name("template").joinpath("lab.css").read_text(encoding="utf-8")
+    return f"<style>{style}</style>{html}"
 
 
 def heading(title: str, *, level: int = 2, lead: str = "", page: bool = False) -> Heading:

@@ -3,7 +3,8 @@
 Numbers come from an analysis' record; nothing is computed here but where a line is drawn.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -14,7 +15,7 @@ from mi_analysis.analysis.answers import CLAIMS, Answer
 from mi_analysis.reporting import plots, verdicts
 from mi_analysis.reporting.figures import captioned, figure
 from mi_analysis.reporting.plots import INK, PALETTE, SOFT, THEME
-from mi_analysis.reporting.presentation import Figure, Table
+from mi_analysis.reporting.presentation import Figure, Table, message
 from mi_analysis.reporting.tables import Column, table
 from mi_analysis.reporting.wording import Words
 
@@ -169,19 +170,77 @@ def own_slopes(answers: Sequence[Answer], unit: str, words: Words) -> Table | No
     return table(pd.DataFrame(rows), columns, title, words, key="own_slopes") if rows else None
 
 
-def register(asked: pd.DataFrame, words: Words) -> Table | None:
-    """The exploratory questions asked so far: outcome, exposure, p, p_adjusted, says (a verdict's key, blank if failed)."""
-    shown = asked.assign(
-        label=[words.text("answer.pair", y=_named(row["outcome"], words), x=_named(row["exposure"], words)) for row in asked.to_dict("records")],
-        says=[words.text(f"says.{key.rpartition('.')[2] if key else 'failed'}") for key in asked["says"]],
-        **{name: [words.text("document.dash") if np.isnan(p) else verdicts.p_value(p, words) for p in asked[name]] for name in ("p", "p_adjusted")},
-    )  # fmt: skip
-    columns = [Column("label", words.text("column.question")), Column("asked_at", words.text("column.asked_at"), kind="date"),
-               Column("p", words.text("answer.p")), Column("p_adjusted", words.text("column.p_adjusted")), Column("says", words.text("column.says"))]  # fmt: skip
+def register(asked: pd.DataFrame, words: Words, kind: str = "exploratory") -> Table | None:
+    """The questions of a kind as they are to be judged now (`Desk.questions_asked`), newest first; None where there are none."""
+    asked = asked[asked["kind"] == kind]
+    rows = [
+        {
+            "number": verdicts.place_of((row["group"], row["number"], row["of"]), words), "label": _asked(row, words),
+            "asked_at": row["asked_at"][:10], "estimate": _estimated(row, words), "margin": _difference(row, words, "margin"),
+            **{name: _dash(words) if np.isnan(row[name]) else verdicts.p_value(row[name], words) for name in ("p", "p_adjusted")},
+            "says": words.text(f"says.{row['says'].rpartition('.')[2] or 'failed'}"),
+        }
+        for row in asked.to_dict("records")
+    ]  # fmt: skip
+    labels = {"number": "column.check", "label": "column.question", "asked_at": "column.asked_at", "estimate": "reg.estimate",
+              "margin": "column.relevant", "p": "column.p_alone", "p_adjusted": "column.p_adjusted", "says": "column.says"}  # fmt: skip
+    columns = [
+        Column(name, words.text(key), kind="date" if name == "asked_at" else "text") for name, key in labels.items()
+    ]
     note = words.text(verdicts.RESERVATION) if asked["says"].isin(CLAIMS).any() else ""
-    return (
-        table(shown, columns, words.text("caption.register"), words, key="register", note=note) if len(shown) else None
+    title = words.text(f"caption.register_{kind}")
+    return table(pd.DataFrame(rows), columns, title, words, key=f"register_{kind}", note=note) if rows else None
+
+
+def register_page(asked: pd.DataFrame, words: Words, institution: str, damaged: int) -> str:
+    """The register as a page: what is counted among what, then the exploratory and the planned questions."""
+    from mi_analysis.reporting.export import page  # loads what no notebook needs
+
+    lines = [words.text("register.exploratory"), words.text("register.planned"), words.text("register.again")]
+    lines += [words.text("register.damaged", n=words.number(damaged))] if damaged else []
+    shown = [found.html for kind in ("exploratory", "planned") if (found := register(asked, words, kind))]
+    body = message(lines, key="register").html + "".join(shown or [message(words.text("register.none")).html])
+    return page(words.text("register.title"), body, language=words.language, stamp={"institution": institution})
+
+
+def _asked(row: Mapping[Any, Any], words: Words) -> str:
+    """A question in one cell: in its own words, then what was held against what, of whom and when."""
+    pair = words.text("answer.pair", y=_named(row["outcome"], words), x=_named(row["exposure"], words))
+    until = f"{row['until']}-01" if row["until"] else ""
+    span = verdicts.span((f"{row['since']}-01", until), words) if row["since"] and until else words.text(
+        "register.until", last=words.period(until)) if until else ""  # fmt: skip
+    lag = words.text("register.lag", n=words.number(row["lag"])) if row["lag"] else ""
+    times = words.text("register.times", n=words.number(row["times"])) if row["times"] > 1 else ""
+    own = f"{row['question']} · " if row["question"] else ""
+    return own + ", ".join(filter(None, (pair[:1].upper() + pair[1:], row["about"], span, lag, times)))
+
+
+def _estimated(row: Mapping[Any, Any], words: Words) -> str:
+    """Estimate and interval in the outcome's unit, per step of the exposure."""
+    ends = [row[name] for name in ("estimate", "lo", "hi")]
+    if np.isnan(row["estimate"]):
+        return _dash(words)
+    decimals = verdicts.decimals_for(*ends)
+    size, low, high = (words.number(value, decimals) for value in ends)
+    interval = "" if np.isnan(row["lo"]) else f" ({words.text('answer.from_to', lo=low, hi=high)})"
+    if not row["scale"]:
+        return f"{size}{interval}"
+    entry = words.known(row["exposure"])
+    per = verdicts.step_of(
+        row["exposure"], row["scale"], entry.step if entry and row["scale"] == "level" else 1.0, words
     )
+    return words.text("register.per", size=_difference(row, words, "estimate", decimals), x_step=per) + interval
+
+
+def _difference(row: Mapping[Any, Any], words: Words, name: str, decimals: int | None = None) -> str:
+    if np.isnan(row[name]):
+        return _dash(words)
+    decimals = verdicts.decimals_for(row[name]) if decimals is None else decimals
+    return f"{words.number(row[name], decimals)} {verdicts.unit_of(row['outcome'], row['scale'], words)}".strip()
+
+
+def _dash(words: Words) -> str:
+    return words.text("document.dash")
 
 
 def _named(measure: str, words: Words) -> str:

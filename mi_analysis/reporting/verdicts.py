@@ -50,6 +50,24 @@ def spoken(answer: Answer, words: Words, name: Namer = str) -> list[str]:
     return [in_words(one, answer, words, name) for one in (*reserved(answer.verdict), *answer.warnings)]
 
 
+def answered(answer: Answer, words: Words, name: Namer = str) -> list[str]:
+    """`spoken`, and of a question asked by itself how many it is one of, and where it stands in the register."""
+    many = [one_of(answer, words)] if answer.numbers["asked"] > 1 and "p_adjusted" in answer.numbers else []
+    place = [words.text("register.place", place=place_of(answer.place, words))] if answer.place else []
+    return [*spoken(answer, words, name), *many, *place]
+
+
+def place_of(place: tuple[str, int, int], words: Words) -> str:
+    """``7 af 12 i 4. kvt. 2026``; of a planned question in its family."""
+    group, number, count = place
+    family, _, month = group.partition(" ")
+    if group[4:6] == "-Q":
+        group = words.period(group)
+    elif words.has(f"register.{family}"):
+        group = words.text(f"register.{family}", period=words.period(month))
+    return words.text("register.number", n=words.number(number), of=words.number(count), group=group)
+
+
 def spoken_of_unit(answer: Answer, unit: str, words: Words, name: Namer = str) -> list[str]:
     """What may be said of one unit beside the institution; nothing where it has no slope of its own."""
     own = answer.own(unit)
@@ -103,24 +121,34 @@ def label(measure: str, answer: Answer, words: Words) -> str:
 
 def step(answer: Answer, words: Words) -> str:
     """The change of the exposure that an estimate is given for."""
-    size, entry = answer.numbers.get("step", 1.0), words.known(answer.exposure)
-    kind = "log" if answer.scale == "log" else entry.unit if entry else ""
+    return step_of(answer.exposure, answer.scale, answer.numbers.get("step", 1.0), words)
+
+
+def step_of(exposure: str, scale: str, size: float, words: Words) -> str:
+    """A change of an exposure; of a logarithm in per cent."""
+    entry = words.known(exposure)
+    kind = "log" if scale == "log" else entry.unit if entry else ""
     if size == 1 and words.has(f"step.{kind}"):
         return words.text(f"step.{kind}")
-    if words.is_money(answer.exposure):
+    if words.is_money(exposure):
         return words.money(size, 1)
-    phrase = words.measure(answer.exposure, "unit") if words.has(f"measure.{answer.exposure}.unit") else ""
+    phrase = words.measure(exposure, "unit") if words.has(f"measure.{exposure}.unit") else ""
     return f"{words.number(size, 0 if size == round(size) else 1)} {phrase}".strip()
 
 
 def unit(answer: Answer, words: Words) -> str:
     """The unit that an estimate is given in."""
-    if answer.scale == "log":
+    return unit_of(answer.outcome, answer.scale, words)
+
+
+def unit_of(outcome: str, scale: str, words: Words) -> str:
+    """The unit of a difference in an outcome."""
+    if scale == "log":
         return words.text("quantity.pct", value="").strip()
-    entry = words.known(answer.outcome)
-    if answer.outcome.startswith(GOAL) or (entry and entry.unit == "pct"):
+    entry = words.known(outcome)
+    if outcome.startswith(GOAL) or (entry and entry.unit == "pct"):
         return words.text("quantity.pp", value="").strip()
-    return words.money_unit(1) if words.is_money(answer.outcome) else words.measure(answer.outcome, "unit")
+    return words.money_unit(1) if words.is_money(outcome) else words.measure(outcome, "unit")
 
 
 def span(period: Sequence[str], words: Words) -> str:

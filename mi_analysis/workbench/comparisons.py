@@ -1,4 +1,4 @@
-"""Whether units differ, or one has changed, by more than size, mix and chance: analyses of released counts and hours."""
+"""Cases, and whether units differ, or one has changed, by more than size, mix and chance: of released counts and hours."""
 
 from dataclasses import replace
 from typing import Literal
@@ -10,12 +10,19 @@ from mi_analysis.analysis.durations import Durations, durations_of, mean_change
 from mi_analysis.analysis.funnel import Funnel, funnel
 from mi_analysis.analysis.mix import MixAdjusted, MixIndex, mix_adjusted, mix_index
 from mi_analysis.model.schema import ALL, NOT_PLACED
-from mi_analysis.workbench.questions import IN_TIME
+from mi_analysis.workbench.figures import KEY
+from mi_analysis.workbench.frames import Frame
+from mi_analysis.workbench.standing import IN_TIME
 from mi_analysis.workbench.summaries import Summaries
 
 COUNTED_IN = {"kept_closed_pct": "closed_due", "kept_due_pct": "due", "kept_received_pct": "received_judged"}
 """What each share within deadline is a share of."""
 YEAR = 12
+CASES = (
+    "received", "closed", "open_cases", "due", "kept_due_pct", "kept_closed_pct", "kept_received_pct", "case_days_median",
+    "case_days_p90", "mean_open_age",
+)  # fmt: skip
+"""What `Comparisons.cases` tells of a month, as far as it is delivered."""
 HORIZON = 180.0  # days of a case that its mean counts at most
 
 
@@ -100,6 +107,55 @@ class Comparisons(Summaries):
         )
         total = work.groupby(["period", "activity"], as_index=False)[["cases", "hours"]].sum()
         return mix_index(total, f"{self.last_year:%Y-%m}") if total["period"].nunique() == 2 else None
+
+    def cases(
+        self, activity: str = "", *, by: Literal["month", "age"] = "month", unit: str | None = None, months: int | None = None
+    ) -> Frame:  # fmt: skip
+        """What may be told of cases: counted by month, or by their age. No desk holds a single case.
+
+        Parameters
+        ----------
+        activity
+            A code, ``~`` for cases without activity, ``*`` for the total of all; blank: the desk's, else each in rows of its own.
+        by
+            ``month``: received, closed, open at the end, within deadline, days they took. ``age``: of the last year (span
+            ``now``) and the one before, how many came under observation, were closed and left open at each day of age.
+        months
+            The last so many; without it all.
+
+        Returns
+        -------
+        Frame
+            unit, activity, period_start and a column per measure that is delivered, states in ``.states``; or unit,
+            activity, span, day, entered, closed, open, where enough were closed and nothing of them is hidden.
+        """
+        chosen = activity or self.activity
+        self._known(by=(by, ("month", "age")), activity=(chosen or ALL, self._activities))
+        codes = [chosen] if chosen else [code for code in self._activities if code != ALL]
+        words, code = self.words(), str(unit or self.unit)
+        if by == "age":
+            self._look(unit=code)
+            ages = self.ages()
+            ages = ages[(ages["unit"] == code) & ages["activity"].isin(codes)] if len(ages) else ages
+            return self._framed(ages.reset_index(drop=True), words.text("frame.ages"), 0, code)
+        names = [name for name in CASES if name in self.released.values and self.released.values[name].notna().any()]
+        long = self._long(names, code, None, months=months)
+        long = long[long["activity"].isin(codes)]
+        told = long[~long["state"].isin(["missing", "not_applicable"])]
+        rows = told[KEY[:3]].drop_duplicates().sort_values(KEY[1:3])
+        wide, states = (
+            long.pivot(index=KEY[:3], columns="measure", values=what).reindex(
+                pd.MultiIndex.from_frame(rows), columns=names
+            )
+            for what in ("value", "state")
+        )
+        beside = {
+            (row, name): str(state) for name in names for row, state in enumerate(states[name]) if state != "value"
+        }
+        hidden = sum(state == "hidden" for state in beside.values())
+        return self._framed(
+            wide.reset_index().rename_axis(columns=None), words.text("frame.cases"), hidden, code, states=beside
+        )
 
     def days_to_finish(self, activity: str = "", by: Literal["span", "unit"] = "span") -> Durations | None:
         """How long cases took over the last year, those still open counted; None without cases enough.

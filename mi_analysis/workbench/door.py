@@ -7,27 +7,38 @@ import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pandas as pd
 
 from mi_analysis import disclosure
 from mi_analysis.model import audit as audits
 from mi_analysis.model.schema import ALL, NOT_PLACED
-from mi_analysis.parameters import Audience, Institution, Problem, WrongUse, nearest
+from mi_analysis.parameters import Audience, Institution, Problem, WrongUse
 from mi_analysis.reporting.wording import first_of_quarter, grain_of
 from mi_analysis.workbench.accounts import Accounts
 from mi_analysis.workbench.activity import OfActivity
 from mi_analysis.workbench.figures import fingerprint
+from mi_analysis.workbench.frames import NoSuchName, unknown
 from mi_analysis.workbench.planning import Planning
-from mi_analysis.workbench.questions import Questions, register_of
+from mi_analysis.workbench.questions import register_of
+from mi_analysis.workbench.standing import Standing
 
 if TYPE_CHECKING:
     from mi_analysis.workbench.preparation import Prepared
 
+USED_MOST = ("coherent", "measures", "cases", "goals", "ask")
 
-class Desk(OfActivity, Questions, Planning, Accounts):
+
+class Desk(OfActivity, Standing, Planning, Accounts):
     """Released figures about a unit (or the institution) as they stood after a period."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Answer a name that a desk does not have with the nearest."""
+        if name.startswith("_"):  # what Python and notebooks look for
+            raise AttributeError(name)
+        known = [*USED_MOST, *(one for one in dir(self) if not one.startswith("_") and one not in USED_MOST)]
+        raise NoSuchName(unknown("desk", name, "on a desk", known, "dir(desk)"))
 
     def whole(self) -> "Desk":
         """The same desk on the institution."""
@@ -38,9 +49,7 @@ class Desk(OfActivity, Questions, Planning, Accounts):
         if chosen := activity or self.activity:
             known = list(self.activities["activity"])
             if chosen not in known:
-                raise WrongUse(
-                    Problem("activity", f"'{chosen}' is not an activity of {self.name}.", nearest(chosen, known))
-                )
+                raise WrongUse(unknown("activity", chosen, f"an activity of {self.name}", known, "desk.activities"))
             return replace(self, activity=chosen)
         by = ["registered_hours", "closed", *self.own()]
         frame = self.table(by, "ytd")[0].drop(index=[ALL, NOT_PLACED], errors="ignore")
@@ -81,7 +90,7 @@ def desk(
     unit, period = str(unit) or first_leaf(prepared.units), str(period)  # papermill's -p makes a number of 2110
     known = list(prepared.units["unit"].unique())
     if unit not in known:
-        raise WrongUse(Problem("unit", f"'{unit}' is not a unit of {prepared.name}.", nearest(unit, known)))
+        raise WrongUse(unknown("unit", unit, f"a unit of {prepared.name}", known, "desk.units"))
     return desk_on(prepared, unit, month_asked(prepared, period), activity)
 
 

@@ -1,8 +1,8 @@
-"""Looking up released figures: one value, a series, a table by activity, a control chart."""
+"""Looking up released figures: one value, a series, a table by activity."""
 
 import hashlib
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,39 +10,26 @@ from typing import Any
 
 import pandas as pd
 
-from mi_analysis.analysis.control import ControlChart, control_chart
 from mi_analysis.disclosure import Looked, Released, listed
-from mi_analysis.measures.calendar import working_days
-from mi_analysis.measures.catalogue import Measure
+from mi_analysis.measures.catalogue import WINDOWS, Measure
 from mi_analysis.measures.own import catalogue_of, texts
 from mi_analysis.model.audit import Audit
 from mi_analysis.model.schema import ALL, NOT_PLACED
-from mi_analysis.model.values import end_of
-from mi_analysis.parameters import GRAINS, Institution, Problem, WrongUse, nearest
-from mi_analysis.reporting.presentation import JSON, VERSION
+from mi_analysis.parameters import GRAINS, Institution, Problem, WrongUse
+from mi_analysis.reporting.presentation import JSON, VERSION, in_lab
 from mi_analysis.reporting.wording import Words, catalogue
+from mi_analysis.workbench.frames import Frame, unknown
 from mi_analysis.workbench.periods import Periods
 
 KEY = ["unit", "activity", "period_start", "grain", "window"]
+KINDS = {"activity": "an activity", "by": "a way of counting"}
+WHOLE = {"unit": "units", "activity": "activities"}
+"""Where on a desk all names of a kind stand."""
 
-SIGNED = (
-    "deviation",
-    "deviation_pct",
-    "flex_balance",
-    "balance_difference",
-    "balance_opening",
-    "balance_closing",
-    "actual",
-    "actual_income",
-)
 COMMENT = ["unit", "period_start", "measure", "text", "role", "date"]
 """Columns of the explanations that units gave."""
-SHARES = ("kept_closed_pct", "kept_due_pct", "kept_received_pct", "direct_share", "auto_share")
-"""Measures that cannot pass 100 per cent."""
-
 CHANGE = ["unit", "day", "kind", "others", "share", "breaks"]
 """What happened to units (`model.history.Change`)."""
-REORGANISED = "reorganisation"
 REGISTERED_LATE = ("sick", "spells", "long_spells", "child_sick", "injury", "overtime", "attendance")
 """Guards of the measures whose newest months rise afterwards (definitions, section 3)."""
 NOT_SHARED = ("goal_degree", "goal_coverage", "net_hours_per_fte")
@@ -96,10 +83,20 @@ class Figures(Periods):
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
         """What the desk is about: shown in a notebook, and the stamp that tells a report's own unit and data."""
         about = f"{self.activity_label(self.activity)} · " if self.activity else ""
-        line = html.escape(f"{self.unit} · {self.unit_name} · {about}{self.period[:7]} · {self.stamp['data']}")
+        told = self._told(int((self.released.states["state"] == "hidden").sum()), self.words())
+        parts = (f"{self.unit} · {self.unit_name} · {about}{self.period[:7]}", *told, self.stamp["data"])
         stamp = {"unit": self.unit, "period": self.period[:7], "data": self.stamp["data"]}
         payload = {"version": VERSION, "kind": "desk", "key": "desk", "stamp": stamp}
-        return {"text/html": f'<p class="desk">{line}</p>', JSON: payload, "text/plain": repr(self)}
+        return {
+            "text/html": in_lab(f'<p class="desk">{html.escape(" · ".join(parts))}</p>'),
+            JSON: payload,
+            "text/plain": repr(self),
+        }
+
+    def _told(self, hidden: int, words: Words) -> tuple[str, str]:
+        audience = words.lower(words.text(f"audience.{self.released.audience}"))
+        told = words.text("frame.hidden", n=words.number(hidden), audience=audience)
+        return told, words.text("frame.as_of", date=words.date(self.audit.as_of))
 
     def words(self, language: str = "") -> Words:
         """Labels, numbers and dates in print, in a language and in the institution's currency."""
@@ -113,14 +110,8 @@ class Figures(Periods):
     def measure_named(self, name: str) -> Measure:
         """The record of a measure; a wrong name is answered with the nearest."""
         if name not in self.catalogue:
-            raise WrongUse(
-                Problem("measure", f"'{name}' is not in the catalogue.", nearest(name, list(self.catalogue)))
-            )
+            raise WrongUse(unknown("measure", name, "in the catalogue", self.catalogue, "desk.catalogue"))
         return self.catalogue[name]
-
-    @cached_property
-    def _charts(self) -> dict[tuple[str, int, str], ControlChart | None]:
-        return {}
 
     def own(self, domain: str = "") -> list[str]:
         """The institution's own measures among its key figures, of one perspective or all."""
@@ -128,8 +119,26 @@ class Figures(Periods):
         return [measure.name for measure in shown if measure.is_own and domain in ("", measure.domain)]
 
     def _look(self, grain: str = "", window: str = "month", unit: str | None = None) -> Looked:
-        grain = grain or self.grain
-        return self.released.look(unit or self.unit, grain, self.window(window, grain))
+        grain, unit = grain or self.grain, str(unit or self.unit)
+        looked = self.released.look(unit, grain, self.window(window, grain))
+        if not len(looked.values):
+            units = [*self.units["unit"].unique(), NOT_PLACED]
+            self._known(unit=(unit, units), grain=(grain, list(GRAINS)), window=(window, list(WINDOWS)))
+        return looked
+
+    def _known(self, **given: tuple[str, Collection[str]]) -> None:
+        """Answer all names that are not among the known ones of their kind."""
+        if wrong := [
+            unknown(kind, name, KINDS.get(kind, f"a {kind}"), known, f"desk.{WHOLE.get(kind, kind)}")
+            for kind, (name, known) in given.items()
+            if name not in known
+        ]:
+            raise WrongUse(*wrong)
+
+    @cached_property
+    def _activities(self) -> dict[str, None]:
+        """Codes that a figure may be asked for."""
+        return dict.fromkeys([ALL, NOT_PLACED, *self.activities["activity"]])
 
     @cached_property
     def _settled(self) -> pd.Timestamp:
@@ -173,16 +182,38 @@ class Figures(Periods):
     def measures(
         self, *names: str, unit: str | None = None, activity: str | None = "", window: str = "month", months: int | None = None,
         grain: str = "",
-    ) -> pd.DataFrame:  # fmt: skip
+    ) -> Frame:  # fmt: skip
         """Measures over time, long.
 
         Returns
         -------
-        DataFrame
+        Frame
             unit, activity, period_start, measure, value, state; up to the desk's period, oldest first.
             ``state`` is "value", "missing", "hidden", "not_applicable", "not_assessed", or of a value
             "incomplete", "provisional" (registered late) or "estimated" (of a unit that was split).
         """
+        long = self._long(names, unit, activity, window, months, grain)
+        hidden, words = int((long["state"] == "hidden").sum()), self.words()
+        return self._framed(long, words.listed([words.measure(name) for name in names]), hidden, unit, grain)
+
+    def _framed(
+        self, frame: pd.DataFrame, what: str, hidden: int, unit: str | None = None, grain: str = "",
+        states: Mapping[tuple[int, str], str] | None = None, language: str = "",
+    ) -> Frame:  # fmt: skip
+        """A frame with its line; ``hidden`` is how many of its figures are."""
+        words, unit = self.words(language), str(unit or self.unit)
+        days = list(frame["period_start"]) if "period_start" in frame else []
+        ends = dict.fromkeys(words.period(day, grain or self.grain) for day in (min(days), max(days))) if days else []
+        parts = [
+            words.text("frame.rows", n=words.number(len(frame)), what=what), f"{unit} {self.unit_label(unit)}", "–".join(ends),
+            *self._told(hidden, words),
+        ]  # fmt: skip
+        return Frame(frame, " · ".join(filter(None, parts)), states)
+
+    def _long(
+        self, names: Sequence[str], unit: str | None = None, activity: str | None = "", window: str = "month", months: int | None = None,
+        grain: str = "",
+    ) -> pd.DataFrame:  # fmt: skip
         for name in names:
             self.measure_named(name)
         grain = grain or self.grain
@@ -207,7 +238,10 @@ class Figures(Periods):
 
     def _up_to(self, rows: pd.DataFrame, activity: str | None, months: int | None, grain: str) -> pd.DataFrame:
         chosen = rows["period_start"] <= self.at
+        if months is not None and months < 0:
+            raise WrongUse(Problem("months", f"is {months}.", "Write a number from 1 up."))
         if activity is not None:
+            self._known(activity=(activity or self.scope, self._activities))
             chosen &= rows["activity"] == (activity or self.scope)
         if months:
             chosen &= rows["period_start"] > self.at - pd.DateOffset(months=months * GRAINS[grain])
@@ -237,6 +271,8 @@ class Figures(Periods):
     ) -> tuple[float | None, str]:  # fmt: skip
         """One figure and its state."""
         self.measure_named(measure)
+        if activity:
+            self._known(activity=(activity, self._activities))
         grain = grain or self.grain
         at, looked = at or self.at_of(measure, unit, grain), self._look(grain, window, unit)
         value = looked.figure(activity or self.scope, at, measure)
@@ -265,7 +301,7 @@ class Figures(Periods):
     @cached_property
     def has_cases(self) -> bool:
         """Whether any case came in, was closed or was open in the last year; a staff function has none."""
-        rows = self.measures("received", "closed", "open_cases", months=12)
+        rows = self._long(["received", "closed", "open_cases"], months=12)
         return bool((rows["value"].fillna(0) != 0).any())
 
     def drawn(self, *measures: str, months: int = 24) -> list[str]:
@@ -292,7 +328,7 @@ class Figures(Periods):
     ) -> pd.DataFrame:
         """Measures over the last months, a column per measure: period_start first, oldest month on top."""
         if self.grain == "year":  # years of the calendar and of the budget, each where it begins
-            long = self.measures(*names, activity=activity, window=window, months=months, unit=unit)
+            long = self._long(names, unit, activity, window, months)
             wide = long.pivot(index="period_start", columns="measure", values="value").reindex(columns=list(names))
             return wide.dropna(how="all").reset_index().rename_axis(columns=None)
         for name in names:
@@ -302,86 +338,6 @@ class Figures(Periods):
         starts = "MS" if self.grain == "month" else "QS"
         every = pd.date_range(wide.index.min(), self.at, freq=starts, name="period_start") if len(wide) else wide.index
         return wide.reindex(every).reset_index().rename_axis(columns=None)
-
-    def control(self, measure: str, months: int = 36, activity: str = "") -> ControlChart | None:
-        """Control chart of a measure's monthly values; None where there are fewer than two.
-
-        What is counted over a month is taken per working day, at the length of a mean month.
-        """
-        if (measure, months, activity) not in self._charts:
-            self._charts[measure, months, activity] = self._chart(measure, months, activity)
-        return self._charts[measure, months, activity]
-
-    def _chart(self, measure: str, months: int, activity: str) -> ControlChart | None:
-        values = self.series(measure, months=months, activity=activity).rename(columns={measure: "value"})
-        if values["value"].notna().sum() < 2:
-            return None
-        if self.catalogue[measure].kind == "flow" and self.grain == "month":
-            days = values["period_start"].map(
-                lambda first: working_days(first.date(), end_of(first.date(), "month"), self.institution.calendar)
-            )
-            values["value"] *= 1 if days.isna().any() else days.mean() / days
-        bounds = (None if measure in SIGNED else 0.0, 100.0 if measure in SHARES else None)
-        known = values.loc[values["value"].notna(), "period_start"]
-        levels = [(day.date(), why) for day, why in self._breaks(measure) if known.min() < day <= known.max()]
-        return control_chart(values, direction=self.catalogue[measure].direction, bounds=bounds, rebase_at=levels)
-
-    def _breaks(self, measure: str) -> list[tuple[pd.Timestamp, str]]:
-        """Months from which a series of the unit tells of something else than before, each with the key of its cause."""
-        stated = [
-            (pd.Timestamp(level.valid_from).replace(day=1), f"new_level.{at}") for at, level in enumerate(self.institution.new_levels)
-            if level.measure == measure and level.unit in ("", self.unit)
-        ]  # fmt: skip
-        if self.catalogue[measure].kind == "distribution" and self.institution.structure == "today":
-            return sorted(stated)  # made from cases that are whole
-        rows = self.changes[(self.changes["unit"] == self.unit) & self.changes["breaks"].astype(bool)]
-        return sorted({(pd.Timestamp(day).replace(day=1), REORGANISED) for day in rows["day"]} | set(stated))
-
-    def signal(self, measure: str) -> str:
-        """Key of the word for what the newest month of a measure shows: none, shift_down, too_short ..."""
-        value, state = self.value(measure)
-        if state == "hidden":
-            return "hidden"
-        chart = self.control(measure) if value is not None else None
-        if chart is None or not chart.variation:
-            return "too_short"
-        return signal_keys(chart.table[chart.table["value"].notna()])[-1]
-
-    def control_table(self, measure: str, months: int = 24, activity: str = "") -> pd.DataFrame:
-        """Months of a measure for a control chart: period_start, the measure, centre, lower, upper, signal, r12; of a flow, ``counted``."""
-        chart = self.control(measure, activity=activity)
-        rolling = self.series(measure, months=months, window="r12", activity=activity)
-        values = self.series(measure, months=months, activity=activity)
-        if chart is None:
-            return values.assign(signal="none")
-        limits = chart.table.assign(
-            period_start=pd.to_datetime(chart.table["period_start"]), signal=signal_keys(chart.table)
-        )
-        limits = limits.rename(
-            columns={"lower_drawn": "lower", "upper_drawn": "upper"} if "lower_drawn" in limits else {}
-        )
-        limits = limits.loc[:, ~limits.columns.duplicated(keep="last")]
-        if (
-            self.catalogue[measure].kind == "flow"
-        ):  # limits are of the month's own length only in the chart's own values
-            counted = values.rename(columns={measure: "counted"})
-            values = limits.rename(columns={"value": measure})[["period_start", measure]].tail(months)
-            values = values.merge(counted, on="period_start", how="left")
-        shown = values.merge(
-            limits[["period_start", "centre", "lower", "upper", "signal"]], on="period_start", how="left"
-        )
-        if anew := {pd.Timestamp(part.start): part.reason for part in chart.segments if part.reason}:
-            shown["new_level"] = shown["period_start"].map(anew).fillna("")
-        return shown.merge(rolling.rename(columns={measure: "r12"}), on="period_start", how="left")
-
-
-def signal_keys(table: pd.DataFrame) -> list[str]:
-    """Word key of each point's signal, from a control chart's table."""
-    rules = {cause: table[cause].to_numpy() for cause in set(table["cause"]) if cause}
-    return [
-        f"{cause}_{'up' if rules[cause][row] > 0 else 'down'}" if cause else "none"
-        for row, cause in enumerate(table["cause"])
-    ]
 
 
 def valid_at(units: pd.DataFrame, at: pd.Timestamp) -> pd.Series:

@@ -38,8 +38,9 @@ from mi_analysis.parameters import (
     project_root,
 )
 from mi_analysis.workbench.figures import COMMENT, fingerprint
-from mi_analysis.workbench.questions import Study, register_of
+from mi_analysis.workbench.questions import register_of
 from mi_analysis.workbench.scorecard import judged, scorecard
+from mi_analysis.workbench.standing import Study
 
 if TYPE_CHECKING:
     from mi_analysis.workbench.door import Desk

@@ -5,21 +5,27 @@ released cells only, and says how many unit-periods are left out because they ar
 """
 
 import getpass
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from mi_analysis import register
-from mi_analysis.analysis.answers import Answer, answer, answers
-from mi_analysis.analysis.association import Association, associate, per_activity, shared_parts
+from mi_analysis.analysis.answers import Answer, answer
+from mi_analysis.analysis.association import Association, associate, shared_parts
 from mi_analysis.analysis.basis import BadInput
+from mi_analysis.analysis.multiplicity import ONE_OF_MANY, lost_among_many
 from mi_analysis.model.schema import ALL, NOT_PLACED
-from mi_analysis.parameters import Problem, WrongUse, nearest
-from mi_analysis.workbench.figures import SHARES, valid_at
+from mi_analysis.parameters import Problem, WrongUse
+from mi_analysis.reporting import verdicts
+from mi_analysis.reporting.presentation import message
+from mi_analysis.reporting.wording import Words
+from mi_analysis.workbench.charts import SHARES
+from mi_analysis.workbench.figures import valid_at
+from mi_analysis.workbench.frames import Frame, unknown
 from mi_analysis.workbench.summaries import Summaries
 
 EACH = "each"
@@ -28,42 +34,21 @@ GOAL = "goal:"
 """Before a goal's number: its degree of fulfilment, not capped, in per cent."""
 RELEASED_AS = {"overtime_fte": "fte", "sick_fte": "fte", "overtime_norm": "norm_hours", "sick_norm": "norm_hours"}
 """Components that are released under a measure's name."""
-EXPOSURES = ("overtime_per_fte", "sick_days_per_fte")
-"""What the standing questions are about: the first that is delivered."""
-IN_TIME = ("kept_closed_pct", "kept_due_pct", "kept_received_pct")
-"""Share within deadline: of the month's own closings first, since they are that month's work."""
 KEYS = ["unit", "activity", "period_start"]
 
 
-@dataclass(frozen=True)
-class Study:
-    """The standing questions: goal fulfilment (share in time, progress, goals assessed monthly), and hours per case.
+@dataclass(frozen=True, eq=False, repr=False)
+class Asked(Answer):
+    """The answer to a question asked at a desk, which shows itself as its sentences, in the institution's language."""
 
-    ``rare``: goal, name, grain and number assessed of the goals that are assessed less often than monthly, which are
-    not fitted.
-    """
+    title: str = ""
+    said: tuple[str, ...] = ()
 
-    goals: tuple[Answer, ...] = ()
-    productivity: tuple[Answer, ...] = ()
-    rare: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["goal", "name", "grain", "assessed"]))
+    def __repr__(self) -> str:
+        return "\n".join([self.title, *self.said])
 
-    def for_unit(self, unit: str) -> "Study":
-        """The same without other units' rows."""
-        goals, productivity = (
-            tuple(one.for_unit(unit) for one in family) for family in (self.goals, self.productivity)
-        )
-        return Study(goals, productivity, self.rare)
-
-    def as_data(self) -> dict[str, Any]:
-        """Plain values, as JSON takes them."""
-        families = {name: [one.as_data() for one in getattr(self, name)] for name in ("goals", "productivity")}
-        return families | {"rare": self.rare.to_dict("list")}
-
-    @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> "Study":
-        """The study that `as_data` gave."""
-        goals, productivity = (tuple(map(Answer.from_data, data[name])) for name in ("goals", "productivity"))
-        return cls(goals, productivity, pd.DataFrame(data["rare"], columns=["goal", "name", "grain", "assessed"]))
+    def _repr_html_(self) -> str:
+        return message(self.said, title=self.title).html
 
 
 class Questions(Summaries):
@@ -72,7 +57,7 @@ class Questions(Summaries):
     def ask(
         self, outcome: str, exposure: str, *, activity: str = ALL, units: Sequence[str] = (), level: str = "", since: str = "",
         lag: int = 0, margin: float | None = None, planned: str = "", question: str = "", who: str = "",
-    ) -> Answer:  # fmt: skip
+    ) -> Asked:  # fmt: skip
         """Ask whether ``outcome`` goes together with ``exposure``; the question is registered, then answered.
 
         Parameters
@@ -104,6 +89,8 @@ class Questions(Summaries):
         for name, least in (("lag", 0), ("margin", 0)):
             if (value := {"lag": lag, "margin": margin}[name]) is not None and not 0 <= value < float("inf"):
                 raise WrongUse(Problem(name, f"is {value}.", f"Write a number from {least} up."))
+        if since and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", since):
+            raise WrongUse(Problem("since", f"'{since}' is not a month.", "Write one such as 2024-01."))
         self._outcome_known(outcome, activity)
         self.measure_named(exposure)
         filters = {
@@ -117,115 +104,78 @@ class Questions(Summaries):
         )  # fmt: skip
         stated = register.read(self.kept).hypotheses[identity]
         try:
-            found = self._associate(outcome, exposure, activity, chosen, since, lag, stated.margin)
+            found_as = self._associate(outcome, exposure, activity, chosen, since, lag, stated.margin)
         except (BadInput, WrongUse) as error:
             register.answer(self.kept, identity, failed=str(error))
             raise error if isinstance(error, WrongUse) else WrongUse(Problem("ask", str(error))) from error
-        register.answer(self.kept, identity, p=found.p, estimate=found.estimate, verdict=found.verdict.key)
+        register.answer(
+            self.kept, identity, p=found_as.p, estimate=found_as.estimate, interval=found_as.interval, scale=found_as.scale,
+            verdict=found_as.verdict.key,
+        )  # fmt: skip
         asked = register.read(self.kept)
         adjusted = asked.adjusted(stated.family)
         among = len(asked.family(stated.family)) + len(asked.damaged)
-        about = {
-            "kind": stated.kind,
-            "family": stated.family,
-            "activity": activity,
-            "outcome_name": self._name(outcome),
+        found = answer(
+            found_as, adjusted[identity], among, kind=stated.kind, family=stated.family, activity=activity, outcome_name=self._name(outcome),
+            place=asked.numbered()[identity] if stated.kind == "exploratory" else None,
+        )  # fmt: skip
+        words = self.words()
+        title = question or words.text("answer.question", **verdicts.terms(found, words))
+        return Asked(**vars(found), title=title, said=tuple(verdicts.answered(found, words, self.unit_label)))
+
+    def questions_asked(self, language: str = "") -> Frame:
+        """The register, newest question first: a row per question, as it is to be judged now, among all asked since.
+
+        Returns
+        -------
+        Frame
+            kind (planned or exploratory), group (quarter first asked in, or planned family), number and of (in the group),
+            question, outcome, exposure, about (activity and units in words), since, until, lag, asked_at, times, scale,
+            estimate, lo, hi, margin (smallest relevant difference), p, p_adjusted, says (key of the verdict; "" if none came).
+        """
+        kept, words = register.read(self.kept) if self.kept else register.Register(), self.words(language)
+        adjusted = {
+            name: p
+            for family in {one.family for one in kept.hypotheses.values()}
+            for name, p in kept.adjusted(family).items()
         }
-        return answer(found, adjusted[identity], among, **about)
-
-    def questions_asked(self) -> pd.DataFrame:
-        """The exploratory questions so far: outcome, exposure, asked_at, p, p_adjusted, says (a verdict, "" if none came)."""
-        kept = register.read(self.kept) if self.kept else register.Register()
-        adjusted = kept.adjusted(register.EXPLORATORY)
-        rows = [
-            (
-                one.outcome,
-                one.exposure,
-                one.asked_at[:10],
-                one.p,
-                adjusted[one.id] if one.p is not None else None,
-                one.verdict,
-            )
-            for one in kept.family(register.EXPLORATORY)
+        rows = []
+        numbered = kept.numbered()
+        for one in reversed(list(kept.hypotheses.values())):
+            (group, number, of), p = numbered[one.id], None if one.p is None else adjusted[one.id]
+            many = p is not None and lost_among_many(one.verdict, p)
+            rows.append({
+                **vars(one), "group": group, "number": number, "of": of, "about": self._about(one.filters, words),
+                **{key: one.filters.get(key, "") for key in ("since", "until")}, "lag": one.filters.get("lag", 0),
+                "times": one.times_asked, "p_adjusted": p, "says": ONE_OF_MANY if many else one.verdict,
+            })  # fmt: skip
+        numbers = ["estimate", "lo", "hi", "margin", "p", "p_adjusted"]
+        columns = [
+            "kind",
+            "group",
+            "number",
+            "of",
+            "question",
+            "outcome",
+            "exposure",
+            "about",
+            "since",
+            "until",
+            "lag",
+            "asked_at",
+            "times",
+            "scale",
         ]
-        frame = pd.DataFrame(rows, columns=["outcome", "exposure", "asked_at", "p", "p_adjusted", "says"])
-        return frame.astype({"p": float, "p_adjusted": float})
+        frame = pd.DataFrame(rows, columns=[*columns, *numbers, "says"]).astype(dict.fromkeys(numbers, float))
+        what = words.text("register.asked", damaged=words.number(len(kept.damaged)))
+        return Frame(frame, words.text("frame.rows", n=words.number(len(frame)), what=what))
 
-    def overtime_and_goals(self) -> Study:
-        """The standing questions of the institution, planned and judged as two families; of a unit: its own rows only."""
-        study = Study.from_data(self.handed) if self.handed is not None else self._study
-        return study if self.unit == self.root else study.for_unit(self.unit)
-
-    @cached_property
-    def _study(self) -> Study:
-        whole = replace(self, unit=self.root)
-        study = whole.studied()
-        if self.kept is not None:
-            whole.note(study)
-        return study
-
-    def studied(self) -> Study:
-        """The standing questions answered, not yet registered; none where no exposure is delivered."""
-        standing = self.institution.standing_questions
-        exposures = (standing.exposure,) if standing.exposure else EXPOSURES
-        for name in (*filter(None, [standing.exposure]), *standing.outcomes):
-            self.measure_named(name)
-        exposure = next((name for name in exposures if self._any(name)), "")
-        if not exposure:
-            return Study()
-        leaves, goals = self.leaves(), self.released.goals
-        in_time = next((name for name in IN_TIME if self._any(name)), "")
-        monthly = sorted(goals.loc[(goals["grain"] == "month") & goals["unit"].isin(leaves), "goal"].unique())
-        outcomes = standing.outcomes or [in_time, "progress_pct", *(GOAL + goal for goal in monthly)]
-        outcomes = [name for name in outcomes if name and (name.startswith(GOAL) or self._any(name))]
-        fitted = {}
-        for name in outcomes:
-            if self._panel(name, exposure, ALL, leaves, "", 0)[0].empty:  # hidden, or never in the same month
-                continue
-            margin = self.institution.smallest_relevant.get(name)
-            fitted[name] = self._associate(name, exposure, ALL, leaves, "", 0, margin)
-        about = {"family": f"goals {self.period[:7]}"}
-        answered = [replace(one, outcome_name=self._name(one.outcome)) for one in answers(fitted, **about)]
-        return Study(tuple(answered), self._productivity(exposure, leaves), self._rare(monthly))
-
-    def _productivity(self, exposure: str, units: Sequence[str]) -> tuple[Answer, ...]:
-        """Hours per case: one fit per activity, then one over activities."""
-        if not self._any("hours_per_case"):
-            return ()
-        frame, left_out = self._panel("hours_per_case", exposure, EACH, units, "", 0)
-        if frame.empty:
-            return ()
-        options: dict[str, Any] = {"parts": self.catalogue, "step": self.catalogue[exposure].step}
-        fitted = {str(name): one for name, one in per_activity(frame, "hours_per_case", exposure, **options).items()}
-        fitted[EACH] = associate(frame, "hours_per_case", exposure, activity="activity", left_out=left_out, **options)
-        family = answers(fitted, family=f"productivity {self.period[:7]}")
-        return tuple(replace(one, activity=name) for name, one in zip(fitted, family, strict=True))
-
-    def _rare(self, monthly: Sequence[str]) -> pd.DataFrame:
-        goals = self.released.goals
-        rows = goals[~goals["goal"].isin(monthly) & goals["grain"].isin(["quarter", "year"])]
-        found = rows.groupby(["goal", "grain"], as_index=False).agg(
-            name=("name", "first"), assessed=("degree", "count")
-        )
-        return found[["goal", "name", "grain", "assessed"]]
-
-    def note(self, study: Study) -> None:
-        """Write the standing questions and what came out in the register."""
-        if self.kept is None:
-            return
-        for one in (*study.goals, *study.productivity):
-            filters = {
-                "units": "lowest level",
-                "activity": one.activity,
-                "until": self.period[:7],
-                "audience": self.released.audience,
-            }
-            identity = register.ask(
-                self.kept, who=someone(), outcome=one.outcome, exposure=one.exposure, filters=filters, kind="planned", family=one.family,
-                margin=self.institution.smallest_relevant.get(one.outcome),
-            )  # fmt: skip
-            p, estimate = (one.numbers.get(name) for name in ("p", "estimate"))
-            register.answer(self.kept, identity, p=p, estimate=estimate, verdict=one.verdict.key)
+    def _about(self, filters: Mapping[str, Any], words: Words) -> str:
+        """Activity and units that a question is about, in words; blank is the lowest units as a whole."""
+        activity, units = filters.get("activity", ALL), filters.get("units", "")
+        named = [words.text("answer.each") if activity == EACH else self.activity_label(activity, words.language)]
+        units = [] if units == "lowest level" else [units] if isinstance(units, str) else map(self.unit_label, units)
+        return ", ".join([*(named if activity != ALL else []), *units])
 
     # --- the panel ---
 
@@ -334,11 +284,9 @@ class Questions(Summaries):
     def _chosen(self, units: Sequence[str], level: str) -> list[str]:
         valid = self.units[valid_at(self.units, self.at)]
         known, levels = sorted(valid["unit"].unique()), sorted(valid["level"].dropna().unique())
-        wrong = [
-            Problem("unit", f"'{unit}' is not a unit.", nearest(unit, known)) for unit in units if unit not in known
-        ]
+        wrong = [unknown("unit", unit, "a unit", known, "desk.units") for unit in units if unit not in known]
         if level and level not in levels:
-            wrong.append(Problem("level", f"'{level}' is not a level.", nearest(level, levels)))
+            wrong.append(unknown("level", level, "a level", levels))
         if wrong:
             raise WrongUse(*wrong)
         return list(units) or (list(valid.loc[valid["level"] == level, "unit"].unique()) if level else self.leaves())
@@ -347,14 +295,12 @@ class Questions(Summaries):
         if outcome.startswith(GOAL):
             known = sorted(self.released.goals["goal"].unique())
             if outcome.removeprefix(GOAL) not in known:
-                raise WrongUse(
-                    Problem("outcome", f"'{outcome}' is not a goal.", nearest(outcome, [GOAL + one for one in known]))
-                )
+                raise WrongUse(unknown("outcome", outcome, "a goal", [GOAL + one for one in known], "desk.goals()"))
             return
         self.measure_named(outcome)
         codes = [ALL, EACH, *self.activities["activity"]]
         if activity not in codes:
-            raise WrongUse(Problem("activity", f"'{activity}' is not an activity.", nearest(activity, codes)))
+            raise WrongUse(unknown("activity", activity, "an activity", codes, "desk.activities"))
         if activity != ALL and not self.catalogue[outcome].per_activity:
             raise WrongUse(Problem("activity", f"'{outcome}' exists for units only.", "Leave the activity out."))
 

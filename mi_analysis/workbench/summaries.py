@@ -8,7 +8,9 @@ from mi_analysis.analysis.basis import Sentence
 from mi_analysis.measures.catalogue import Measure
 from mi_analysis.model.schema import ALL, NOT_PLACED
 from mi_analysis.reporting.wording import Words
-from mi_analysis.workbench.figures import Figures, valid_at
+from mi_analysis.workbench.charts import Charts
+from mi_analysis.workbench.figures import valid_at
+from mi_analysis.workbench.frames import Frame
 
 States = dict[tuple[int, str], str]
 """State of a printed cell, by row number and column."""
@@ -45,19 +47,21 @@ SMALLEST = 0.05
 """Hours; a difference below this is none."""
 
 
-class Summaries(Figures):
+class Summaries(Charts):
     """Frames ready to be printed, each with the states of its cells."""
 
-    def coherent(self, language: str = "da", window: str = "ytd") -> tuple[pd.DataFrame, dict[tuple[int, str], str]]:
+    def coherent(self, language: str = "", window: str = "ytd") -> Frame:
         """The coherent table: the four domains on one line per activity, with the change since last year.
 
         "Uden aktivitet" and the total stand last; the total equals the unit's own figures. A measure
-        that the unit has nowhere is left out.
+        that the unit has nowhere is left out. The frame is that of `by_activity`, its states in ``.states``.
         """
-        names = [name for name in (*COHERENT, *self.own()) if self.has(name, window)]
-        return self.by_activity(
-            [name for name in names if self.catalogue[name].per_activity], language, window, changes=True
-        )
+        words = self.words(language)
+        names = [name for name in (*COHERENT, *self.own()) if self.catalogue[name].per_activity]
+        frame, states = self.by_activity(names, words.language, window, changes=True)
+        what = words.text("caption.coherent", period=words.period(self.period, window=self.window(window)))
+        hidden = sum(state == "hidden" for state in states.values())
+        return self._framed(frame, what, hidden, states=states, language=words.language)
 
     def by_activity(
         self, names: Sequence[str], language: str = "da", window: str = "ytd", *, changes: bool = False
@@ -127,17 +131,9 @@ class Summaries(Figures):
             shown = year | {column: value for column, (value, _) in cells.items()} | {"target": self.target(name)}
             rows.append({"measure": name, **shown, "curve": curve, "signal": signal})
         columns = [
-            "measure",
-            "month",
-            "month_last_year",
-            "ytd",
-            "ytd_last_year",
-            "target",
-            "year_start",
-            "year",
-            "year_last_year",
-        ]
-        frame = pd.DataFrame(rows, columns=[*columns, "curve", "signal"])
+            "measure", "month", "month_last_year", "ytd", "ytd_last_year", "target", "year_start", "year", "year_last_year", "curve", "signal",
+        ]  # fmt: skip
+        frame = pd.DataFrame(rows, columns=columns)
         states |= {(row, "year"): "not_applicable" for row in frame.index[frame["year_start"].isna()]}
         states |= {(row, "target"): "no_target" for row in frame.index[frame["target"].isna()]}
         return frame, states
@@ -153,13 +149,16 @@ class Summaries(Figures):
         as_share = str(found["goal_unit"].iloc[-1] or "").startswith("pct")
         return (100 if as_share else 1) * float(found["target"].iloc[-1])
 
-    def goals(self, *, unit: str | None = None) -> pd.DataFrame:
+    def goals(self, *, unit: str | None = None) -> Frame:
         """Goals of the unit: the newest row of each goal up to the period, with degree (a fraction) and status."""
         rows = self.released.goals
         rows = rows[rows["activity"] == self.activity] if self.activity else rows
-        rows = rows[(rows["unit"] == (unit or self.unit)) & (pd.to_datetime(rows["period_start"]) <= self.at)]
+        self._known(unit=(str(unit or self.unit), list(self.units["unit"])))
+        rows = rows[(rows["unit"] == str(unit or self.unit)) & (pd.to_datetime(rows["period_start"]) <= self.at)]
         rows = rows[pd.to_datetime(rows["period_start"]).dt.year == self.at.year]
-        return rows.sort_values("period_start").groupby("goal", as_index=False).last()
+        newest = rows.sort_values("period_start").groupby("goal", as_index=False).last()
+        hidden, words = int((newest["status"] == "hidden").sum()), self.words()
+        return self._framed(newest, words.lower(words.text("heading.goals")), hidden, unit)
 
     def goal_table(self, language: str = "da") -> tuple[pd.DataFrame, dict[tuple[int, str], str]]:
         """Goals as they are printed: name, target and result in their own unit, degree in per cent, weight, points, status."""

@@ -38,8 +38,8 @@ reports:
 """
 CELLS = (
     "import mi_analysis as mi\ndesk = mi.desk(source, unit=unit, period=period)\ndesk",
-    "from mi_analysis.reporting import standard\nwords = desk.words('da')\ncoherent, states = desk.coherent()\n"
-    "standard.by_measure(coherent, states, 'Aktiviteter', words, key='coherent', first='activity')",
+    "from mi_analysis.reporting import standard\nwords = desk.words('da')\ncoherent = desk.coherent()\n"
+    "standard.by_measure(coherent, coherent.states, 'Aktiviteter', words, key='coherent', first='activity')",
 )
 PARAMETERS = 'source: str = "tiny"\nunit: str = ""\nperiod: str = ""'
 MONTHS = ("2025-01", "2025-02", "2025-03")

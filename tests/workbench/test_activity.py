@@ -91,7 +91,10 @@ def test_an_activity_that_is_not_known_is_answered_with_the_nearest(inspections)
     with pytest.raises(WrongUse) as refused:
         inspections.about("A11")
 
-    assert str(refused.value.problems[0]) == "activity: 'A11' is not an activity of example. Nearest: A15."
+    assert (
+        str(refused.value.problems[0])
+        == "activity: 'A11' is not an activity of example. Nearest: A15. Others: A10, A20, A25, A30, A40, A50, A60, A70, A90."
+    )
 
 
 def test_without_a_choice_it_is_the_activity_with_most_hours(inspections):

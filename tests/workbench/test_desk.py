@@ -90,7 +90,8 @@ def printed(sentences: list, language: str = "en") -> list[str]:
 
 @pytest.mark.parametrize("window", ["month", "ytd"])
 def test_the_coherent_table_of_each_unit_adds_up_to_its_total_and_to_what_was_delivered(each, stored, window):
-    frame, states = each.coherent("en", window)
+    frame = each.coherent("en", window)
+    states = frame.states
     rows, total = frame.iloc[:-1], frame.iloc[-1]
 
     assert total["activity"] == "Total"
@@ -128,7 +129,8 @@ def test_the_total_of_the_institution_is_what_was_true(inspections, small_agency
 
 @pytest.mark.parametrize("unit", ["2140", "2440", "2910", "2000"])
 def test_every_empty_cell_of_the_coherent_table_says_why(inspections, unit):
-    frame, states = replace(inspections, unit=unit).coherent("en")
+    frame = replace(inspections, unit=unit).coherent("en")
+    states = frame.states
     for column in frame.columns.drop("activity"):
         for row in range(len(frame)):
             assert pd.notna(frame[column].iloc[row]) or (row, column) in states, (row, column)
@@ -146,19 +148,19 @@ def test_every_empty_cell_of_the_coherent_table_says_why(inspections, unit):
 
 
 def test_there_is_no_change_from_a_year_that_is_not_whole(inspections):
-    frame, _ = inspections.coherent("en")  # of 2024, December alone was delivered
+    frame = inspections.coherent("en")  # of 2024, December alone was delivered
 
     assert inspections.value("closed", window="ytd", at=inspections.last_year)[1] == "incomplete"
     assert [column for column in frame if column.endswith("_change")] == []
-    monthly, _ = inspections.coherent("en", "month")
+    monthly = inspections.coherent("en", "month")
     assert monthly["closed_change"].iloc[-1] == pytest.approx(100 * (43 / 47 - 1))
     assert not [one for one in printed(inspections.key_messages()) if "last year" in one]
 
 
 def test_labels_are_in_the_language_asked_for(inspections):
-    assert list(inspections.coherent("da")[0]["activity"])[-2:] == ["Uden aktivitet", "I alt"]
-    assert inspections.coherent("da")[0]["activity"].iloc[0] == "Tilsyn, planlagt"
-    assert inspections.coherent("en")[0]["activity"].iloc[0] == "Inspections, planned"
+    assert list(inspections.coherent("da")["activity"])[-2:] == ["Uden aktivitet", "I alt"]
+    assert inspections.coherent("da")["activity"].iloc[0] == "Tilsyn, planlagt"
+    assert inspections.coherent("en")["activity"].iloc[0] == "Inspections, planned"
 
 
 # Figures and their states
@@ -386,7 +388,10 @@ def test_findings_gaps_and_quarantine_stand_in_words_of_both_languages(inspectio
 @pytest.mark.parametrize(
     ("asked", "answer"),
     [
-        ({"unit": "2141x"}, "unit: '2141x' is not a unit of example. Nearest: 2441."),
+        (
+            {"unit": "2141x"},
+            "unit: '2141x' is not a unit of example. Nearest: 2441. Others: 2140, 2110, 2910, 2442, 2440 and 13 more, in desk.units.",
+        ),
         ({"period": "2030-01"}, "period: '2030-01' has no figures. There are figures from 2024-12 to 2025-12."),
         ({"source": "exampel"}, 'institution: "exampel" is not known. Nearest: example.'),
     ],
@@ -407,7 +412,9 @@ def test_a_wrong_measure_is_answered_with_the_nearest_wherever_it_is_asked_for(i
     ):  # fmt: skip
         with pytest.raises(WrongUse) as told:
             ask(asked)
-        assert str(told.value) == "measure: 'sick_dys' is not in the catalogue. Nearest: sick_days."
+        assert str(told.value).startswith(
+            "measure: 'sick_dys' is not in the catalogue. Nearest: sick_days. Others: child_sick_days, "
+        )
 
 
 def test_a_code_that_papermill_made_a_number_of_is_still_the_unit(small_agency, monkeypatch):
@@ -416,7 +423,7 @@ def test_a_code_that_papermill_made_a_number_of_is_still_the_unit(small_agency, 
     assert desk("example", unit=2110).unit == "2110"
     with pytest.raises(WrongUse) as told:
         desk("example", unit=211)
-    assert str(told.value) == "unit: '211' is not a unit of example. Nearest: 2110."
+    assert str(told.value).startswith("unit: '211' is not a unit of example. Nearest: 2110. Others: ")
 
 
 def test_a_desk_opens_by_name_and_by_folder_and_says_so_only_when_it_builds(
@@ -430,6 +437,107 @@ def test_a_desk_opens_by_name_and_by_folder_and_says_so_only_when_it_builds(
     assert first.measures("closed")["period_start"].max() == pd.Timestamp("2025-03-01")
     assert first.released.values.equals(inspections.released.values)
     assert repr(inspections).startswith("Desk on The Example Agency: unit 2140 (Tilsyn Nord), 2025-12, ")
+
+
+# What a frame says of itself
+
+
+def test_a_frame_says_what_it_holds_what_is_hidden_and_how_fresh(inspections):
+    secretariat = replace(inspections, unit="2910")
+    danish = inspections.measures("closed", "fte", months=3)
+
+    assert repr(danish).splitlines()[0] == (
+        "6 rækker: Afsluttede sager og Årsværk · 2140 Tilsyn Nord · oktober 2025–december 2025 · "
+        "0 tal skjult (målgruppe: enhedens leder) · opgjort 13. januar 2026"
+    )
+    assert (
+        secretariat.measures("sick_days", months=2).about.split(" · ")[3] == "2 tal skjult (målgruppe: enhedens leder)"
+    )
+    assert inspections.coherent("en").about.split(" · ")[:3] == [
+        "6 rows: The coherent overview by activity, YTD December 2025", "2140 Tilsyn Nord",
+        "7 figures hidden (audience: the unit's manager)",
+    ]  # fmt: skip
+    assert inspections.goals().about.split(" · ")[3] == "1 tal skjult (målgruppe: enhedens leder)"
+    assert danish._repr_html_().startswith('<p class="lead">6 rækker: ')
+
+
+def test_what_is_made_of_a_frame_is_a_plain_one_of_which_the_line_would_not_be_true(inspections):
+    frame = inspections.measures("closed")
+
+    assert type(frame[frame["value"] > 40]) is type(frame.head()) is type(frame.copy()) is pd.DataFrame
+    assert list(frame) == ["unit", "activity", "period_start", "measure", "value", "state", "reason"]
+
+
+# Cases
+
+
+def test_cases_by_month_are_the_released_counts_of_each_activity_and_add_up_to_the_total(inspections):
+    frame, total = inspections.cases(), inspections.cases("*")
+
+    assert list(frame)[:5] == ["unit", "activity", "period_start", "received", "closed"]
+    assert {"open_cases", "kept_due_pct", "case_days_median", "case_days_p90"} <= set(frame)
+    for name in ("received", "closed", "open_cases"):
+        assert frame.groupby("period_start")[name].sum().tolist() == total[name].tolist()
+    row = frame[(frame["activity"] == "A10") & (frame["period_start"] == MONTH)].iloc[0]
+    for name in frame.columns[3:]:
+        value, _ = inspections.value(name, activity="A10")
+        assert (value is None and pd.isna(row[name])) or row[name] == value, name
+
+
+def test_every_empty_cell_of_cases_says_why_and_a_hidden_one_has_no_number(inspections):
+    frame = inspections.whole().cases()
+    names = list(frame.columns[3:])
+    empty = {(row, name) for name in names for row in np.flatnonzero(frame[name].isna())}
+
+    assert empty <= set(frame.states)
+    assert [cell for cell, state in frame.states.items() if state == "hidden" and cell not in empty] == []
+
+
+def test_cases_by_age_are_those_that_may_be_shown_of_the_unit_and_its_activities(inspections):
+    frame = inspections.cases(by="age")
+    every = inspections.ages()
+    own = every[(every["unit"] == "2140") & (every["activity"] != "*")]
+
+    assert list(frame) == ["unit", "activity", "span", "day", "entered", "closed", "open"]
+    assert len(frame) == len(own) > 100
+    assert frame["closed"].sum() == own["closed"].sum()
+    assert set(inspections.cases("A10", by="age")["activity"]) == {"A10"}
+
+
+def test_what_no_desk_has_is_answered_with_the_nearest_and_a_list(inspections):
+    def said(ask) -> str:
+        with pytest.raises(WrongUse) as told:
+            ask()
+        return str(told.value)
+
+    activities = "Others: *, ~, A10, A20, A25, A30, A40, A50, A60, A70, A90."
+    for ask in (
+        lambda: inspections.measures("closed", activity="A1O"), lambda: inspections.value("closed", activity="A1O"),
+        lambda: inspections.series("closed", activity="A1O"), lambda: inspections.cases("A1O"),
+    ):  # fmt: skip
+        assert said(ask) == f"activity: 'A1O' is not an activity. Nearest: A15. {activities}"
+    for ask in (
+        lambda: inspections.measures("closed", unit="211"), lambda: inspections.value("closed", unit="211"),
+        lambda: inspections.cases(unit="211"), lambda: inspections.cases(unit="211", by="age"), lambda: inspections.goals(unit="211"),
+    ):  # fmt: skip
+        assert said(ask).startswith("unit: '211' is not a unit. Nearest: 2110. Others: ")
+    assert (
+        said(lambda: inspections.value("closed", window="r11"))
+        == "window: 'r11' is not a window. Nearest: r12. Others: month, r3, ytd."
+    )
+    assert (
+        said(lambda: inspections.measures("closed", grain="week"))
+        == "grain: 'week' is not a grain. Known: month, quarter, year."
+    )
+    assert said(lambda: inspections.cases(by="day")) == "by: 'day' is not a way of counting. Known: month, age."
+    assert said(lambda: inspections.measures("closed", months=-1)) == "months: is -1. Write a number from 1 up."
+    assert said(lambda: inspections.mesures("closed")).startswith(
+        "desk: 'mesures' is not on a desk. Nearest: measures. Others: "
+    )
+    assert not hasattr(inspections, "mesures")
+    with pytest.raises(WrongUse) as told:
+        inspections.value("closed", unit="211")
+    assert told.value._render_traceback_() == [str(told.value)]
 
 
 # A slice
@@ -446,13 +554,17 @@ def test_a_slice_gives_the_same_numbers_as_the_institution(inspections, cut):
     part = desk(str(cut))
 
     assert (part.unit, part.period, part.root, part.unit_name) == ("2140", MONTH, "2000", "Tilsyn Nord")
-    for ask in (
-        lambda one: one.coherent("en"), lambda one: one.coherent("da", "month"), lambda one: one.goal_table("en"), lambda one: one.staff_table(),
-        lambda one: one.whole().coherent("en"),
-    ):  # fmt: skip
+    for ask in (lambda one: one.goal_table("en"), lambda one: one.staff_table()):
         (here, states), (there, same_states) = ask(part), ask(inspections)
         pd.testing.assert_frame_equal(here, there, check_dtype=False)
         assert states == same_states
+    for ask in (
+        lambda one: one.coherent("en"), lambda one: one.coherent("da", "month"), lambda one: one.whole().coherent("en"),
+        lambda one: one.cases(), lambda one: one.cases(by="age"), lambda one: one.goals(),
+    ):  # fmt: skip
+        here, there = ask(part), ask(inspections)
+        pd.testing.assert_frame_equal(here, there, check_dtype=False)
+        assert (here.about, here.states) == (there.about, there.states)
     pd.testing.assert_frame_equal(
         part.key_figures()[0].drop(columns="curve"), inspections.key_figures()[0].drop(columns="curve")
     )

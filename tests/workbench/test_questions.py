@@ -1,6 +1,7 @@
 """Questions asked at the desk: registered before they are answered, of released cells only, true of Eksempelstyrelsen."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +13,7 @@ from mi_analysis import register
 from mi_analysis.analysis.answers import OTHER_UNIT
 from mi_analysis.model.schema import ALL
 from mi_analysis.parameters import StandingQuestions, WrongUse
-from mi_analysis.reporting import verdicts
+from mi_analysis.reporting import uncertain, verdicts
 from mi_analysis.workbench import Desk, desk
 from mi_analysis.workbench.door import desk_on
 
@@ -173,6 +174,101 @@ def test_every_exploratory_question_ever_asked_counts_in_the_next_answer_and_a_f
     assert planned.kind == "planned"
 
 
+def test_a_question_is_numbered_in_its_quarter_and_says_itself_in_words(institution):
+    first = institution.ask(*ASKED)
+    second = institution.ask("kept_closed_pct", "sick_days_per_fte", question="Does it?")
+    quarter = register.read(institution.kept).hypotheses.popitem()[1].group
+
+    assert (first.place, second.place) == ((quarter, 1, 1), (quarter, 2, 2))
+    assert institution.ask(*ASKED).place == (quarter, 1, 2)
+    assert institution.ask(*ASKED, planned="spring", lag=1).place is None
+    lines = repr(second).splitlines()
+    assert (lines[0], lines[-1]) == ("Does it?", f"Det er tjek 2 af 2 i {quarter[-1]}. kvt. {quarter[:4]}.")
+    assert lines[1:] == verdicts.answered(second, institution.words(), institution.unit_label)
+    assert "<h3>Does it?</h3>" in second._repr_html_()
+
+
+def test_the_register_holds_each_question_as_it_is_to_be_judged_now(institution):
+    clear = register.ask(
+        institution.kept, who="x", outcome="goal:1.1", exposure="overtime_per_fte", filters={"units": "kontor", "activity": "A10"},
+        kind="exploratory", margin=2.0,
+    )  # fmt: skip
+    register.answer(
+        institution.kept,
+        clear,
+        p=0.04,
+        estimate=-1.5,
+        interval=(-2.9, -0.1),
+        scale="level",
+        verdict="verdict.assoc.clear_neg",
+    )
+    alone = institution.questions_asked("en").iloc[0]
+    answered = institution.ask(*ASKED, margin=1, since="2024-01", lag=1, units=["2110", "2310"])
+    planned = institution.ask("progress_pct", "overtime_per_fte", planned="spring")
+    frame = institution.questions_asked("en").set_index(["outcome"])
+
+    assert (alone["says"], alone["about"]) == ("verdict.assoc.clear_neg", "Inspections, planned, kontor")
+    assert frame.loc["goal:1.1", "says"] == "verdict.assoc.one_of_many"  # one of two now, and one without p counts
+    assert frame.loc["goal:1.1", ["p_adjusted", "estimate", "lo", "hi", "margin"]].tolist() == [
+        0.08,
+        -1.5,
+        -2.9,
+        -0.1,
+        2,
+    ]
+    own = frame.loc["kept_closed_pct"]
+    assert own[["number", "of", "lag", "since", "until", "about"]].tolist() == [
+        2,
+        2,
+        1,
+        "2024-01",
+        "2025-12",
+        "Tilsyn Øst, Klager Øst",
+    ]
+    assert own["says"] == answered.verdict.key
+    assert frame.loc["progress_pct", ["kind", "group", "number", "of"]].tolist() == ["planned", "spring", 1, 1]
+    assert frame.loc["progress_pct", "p_adjusted"] == pytest.approx(planned.numbers["p"])
+    assert repr(institution.questions_asked("en")).startswith("3 rows: questions asked of the figures, newest first\n")
+
+
+def test_the_page_of_the_register_shows_number_question_estimate_both_p_and_what_can_be_said(institution):
+    institution.note(institution.overtime_and_goals())
+    institution.ask(*ASKED, margin=1, since="2024-01", question="Does it?")
+    institution.ask(*ASKED, lag=1)
+    quarter = register.read(institution.kept).hypotheses.popitem()[1].group
+    for language, number, until in (
+        ("en", f"2 of 2 in Q{quarter[-1]} {quarter[:4]}", "to December 2025, shifted 1 months"),
+        ("da", f"2 af 2 i {quarter[-1]}. kvt. {quarter[:4]}", "til december 2025, 1 mdr. forskudt"),
+    ):
+        words = institution.words(language)
+        exploratory, planned = (
+            uncertain.register(institution.questions_asked(language), words, kind)
+            for kind in ("exploratory", "planned")
+        )
+        page = uncertain.register_page(institution.questions_asked(language), words, "X", 1)
+
+        first, second = exploratory.rows
+        assert first[0] == number
+        assert first[1].endswith(until)
+        assert second[1].startswith("Does it? · ")
+        assert (
+            words.text(
+                "register.per", size=words.text("quantity.pp", value=""), x_step=words.text("step.hours_per_fte")
+            ).strip()
+            in first[3]
+        )
+        assert len(planned.rows) == 12
+        assert {row[0].split(" ", 4)[-1] for row in planned.rows} >= {
+            words.text("register.goals", period=words.period("2025-12"))
+        }
+        assert all(
+            words.text(f"register.{key}", n="1") in page for key in ("exploratory", "planned", "again", "damaged")
+        )
+        assert not re.search(r"\bnan\b|\bNone\b|register\.", page)
+    empty = uncertain.register_page(institution.questions_asked().head(0), words, "X", 0)
+    assert words.text("register.none") in empty
+
+
 def test_a_margin_cannot_be_moved_after_the_answer(institution):
     institution.ask(*ASKED, margin=1)
 
@@ -202,6 +298,7 @@ def test_a_lag_takes_the_exposure_of_an_earlier_month(institution):
         (lambda d: d.ask(*ASKED, margin=-1), "margin: is -1. Write a number from 0 up."),
         (lambda d: d.ask(*ASKED, lag=-1), "lag: is -1. Write a number from 0 up."),
         (lambda d: d.ask("kept_closed_pct", "clearance_pct"), "both contain closed, and closed_kept is not released by itself"),
+        (lambda d: d.ask(*ASKED, since="2024-13"), "since: '2024-13' is not a month. Write one such as 2024-01."),
         (lambda d: d.ask(*ASKED, since="2026-01"), "No month of any unit has both measures"),
     ],
 )  # fmt: skip
