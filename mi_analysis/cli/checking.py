@@ -120,7 +120,7 @@ def check_lines(prepared: "Prepared") -> Iterator[str]:
     scores = [score_cells(row) for row in prepared.suppliers.to_dict("records") if row["month"] == newest]
     heads = ("  Supplier", "Files", "Against the due day", "Rows", "Aside", "Stopped", "With partner", "Control totals",
              "Months changed")  # fmt: skip
-    yield from section(f"Suppliers, {newest[:7]}", aligned([heads, *scores]) if scores else ())
+    yield from section(f"Suppliers, {newest[:7] or 'no month'}", aligned([heads, *scores]) if scores else ())
     found = [f"  {remark['severity']}: {finding_text(remark, words)}" for remark in remarks(prepared)]
     yield from section("Findings", found)
     gaps: dict[tuple[str, ...], list[float]] = {}
