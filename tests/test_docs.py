@@ -350,7 +350,8 @@ def test_the_examples_on_reports_work_as_printed(agency, capsys, monkeypatch):
 
     assert [status in (0, 4) for status, _, _ in shown] == [True] * 4
     assert "The figures are those of the report." in shown[1][1]
-    assert shown[3][1] == "1 reports in both: 0 figures moved in 0 of them.\n"
+    assert shown[3][1].splitlines()[0] == "1 reports in both: 0 figures moved in 0 of them."
+    assert len(re.findall("^Only after: ", shown[3][1], re.MULTILINE)) == 12
 
 
 def test_the_two_lines_in_the_readme_ask_in_a_notebook(agency, project, monkeypatch):
