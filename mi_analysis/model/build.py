@@ -271,7 +271,7 @@ ASSEMBLED = {
     "comments": "select * exclude (turn) from comments where trim(text) <> '' qualify row_number() over "
     "(partition by unit, period_start, grain, measure order by date desc nulls last, turn desc) = 1",
     "persons": "select unit, period_start, grain, domain, max(persons) as persons, max(largest_person_share) as largest_person_share, sum(value) as value "
-    "from persons group by all",
+    "from persons group by all order by all",
     "quarantine": "select * exclude (turn) from quarantine order by turn, row",
 }  # fmt: skip
 

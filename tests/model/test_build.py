@@ -13,6 +13,7 @@ from mi_analysis.model import build as building
 from mi_analysis.model import database
 from mi_analysis.model.audit import Restated
 from mi_analysis.parameters import WrongUse
+from mi_analysis.workbench import prepare
 
 MONTHS = [f"2025-{month:02d}" for month in range(1, 13)]
 CELL = ["unit", "activity", "period_start"]
@@ -350,6 +351,21 @@ def test_the_same_deliveries_give_the_same_model(office, tmp_path):
         )
         shutil.rmtree(tiny.model)
     assert tables[0] == tables[1]
+
+
+@pytest.mark.thorough
+def test_a_whole_agency_built_anew_is_the_same_byte_for_byte(small_agency, tmp_path):
+    """Model, measures and what is released: else a figure in the balance would be hidden one day and shown the next."""
+    deliveries = small_agency.root / "outputs" / "example" / "deliveries"
+
+    def built(out):
+        prepare("example", start=small_agency.root, deliveries=deliveries, out=out)
+        return {file.relative_to(out): file.read_bytes() for file in sorted(out.rglob("*")) if file.is_file()}
+
+    once, twice = built(tmp_path / "once"), built(tmp_path / "twice")
+
+    assert len(once) > 100
+    assert [str(file) for file in once.keys() | twice.keys() if once.get(file) != twice.get(file)] == []
 
 
 def test_a_folder_with_odd_characters_in_its_name_is_a_folder(office):
