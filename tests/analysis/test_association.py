@@ -260,7 +260,7 @@ def test_no_claim_is_made_into_one_by_its_family(simulate):
 def test_every_sentence_has_words_in_every_language(project):
     sources = [
         (project / "mi_analysis" / "analysis" / f"{name}.py").read_text("utf-8")
-        for name in ("association", "guards", "panel")
+        for name in ("association", "guards", "multiplicity", "panel")
     ]
     keys = {key for source in sources for key in re.findall(r'"((?:verdict|warning|method)\.assoc\.\w+)"', source)}
 
