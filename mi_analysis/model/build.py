@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from datetime import date
@@ -68,35 +67,29 @@ def build(institution: Institution, name: str, deliveries: Path, folder: Path, m
     )
     if before and before.identity == digest(given, [(file.name, content) for _, file, content in wanted]):
         return before
-    with database.limited(*limits, folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(prefix=folder.name + ".new-", dir=folder.parent))
-        try:
-            received = [*references]
-            connection = database.connect()
-            facts.add_above(connection, known, institution.structure)
-            for source, file, content in wanted:
-                part = part_name(source, institution.sources[source], file, content, rules)
-                place, standing = new / "parts" / part, folder / "parts" / part
-                if standing.exists() and remembered(standing).fingerprint == content:
-                    shutil.copytree(standing, place, copy_function=database.put_beside)
-                else:
-                    read_part(connection, institution, known, source, file, place, part)
-                received.append(remembered(place))
+    with database.limited(*limits, folder), database.replaced(folder) as new:
+        received = [*references]
+        connection = database.connect()
+        facts.add_above(connection, known, institution.structure)
+        for source, file, content in wanted:
+            part = part_name(source, institution.sources[source], file, content, rules)
+            place, standing = new / "parts" / part, folder / "parts" / part
+            if standing.exists() and remembered(standing).fingerprint == content:
+                shutil.copytree(standing, place, copy_function=database.put_beside)
+            else:
+                read_part(connection, institution, known, source, file, place, part)
+            received.append(remembered(place))
+        connection.close()
+        identity = digest(
+            given, [(item.file, item.fingerprint) for item in received[len(references) :]]
+        )  # as it was read
+        received = set_aside(institution, received, new / "parts")
+        audit = assemble(institution, name, known, received, key_findings, identity, new, folder, before, staying)
+        if measure:
+            connection = database.open_model(new)
+            measure(connection, new, month_end(audit.periods[-1]) if audit.periods else date.min)
             connection.close()
-            identity = digest(
-                given, [(item.file, item.fingerprint) for item in received[len(references) :]]
-            )  # as it was read
-            received = set_aside(institution, received, new / "parts")
-            audit = assemble(institution, name, known, received, key_findings, identity, new, folder, before, staying)
-            if measure:
-                connection = database.open_model(new)
-                measure(connection, new, month_end(audit.periods[-1]) if audit.periods else date.min)
-                connection.close()
-            audit.write(new / "audit.json")
-            database.swap_in(new, folder)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
+        audit.write(new / "audit.json")
     return audit
 
 
