@@ -10,7 +10,6 @@ own. Last figures stand in ``benchmarks/README.md``.
 
 import argparse
 import contextlib
-import io
 import json
 import os
 import shutil
@@ -364,7 +363,7 @@ def copies(prepared: Any, units: int) -> Any:
     """The institution with so many copies of its first office in place of its units; the last 13 months, a few activities."""
     import pandas as pd  # here: what stands above is imported by every worker process of a pool
 
-    from mi_analysis.disclosure import Released
+    from mi_analysis import disclosure
     from mi_analysis.workbench.door import first_leaf
 
     office, root, start = first_leaf(prepared.units), prepared.root, prepared.periods[-13]
@@ -376,18 +375,18 @@ def copies(prepared: Any, units: int) -> Any:
         if "grain" in frame:
             frame = frame[(frame["grain"] == "month") & (frame["period_start"] >= start)]
         own = frame[frame["unit"] == office]
-        pd.concat([frame[frame["unit"] == root], *(own.assign(unit=code) for code in codes)]).to_parquet(
-            stored := io.BytesIO()
-        )
-        return pd.read_parquet(stored)  # in one piece, as what is read of a model is
+        return pd.concat([frame[frame["unit"] == root], *(own.assign(unit=code) for code in codes)])
 
-    released = Released(prepared.released.audience, *(grown(frame) for frame in prepared.released.frames().values()))
-    named = prepared.units[prepared.units["unit"].isin([office, root])]
-    rows = [
-        named[named["unit"] == root],
-        *(named[named["unit"] == office].assign(unit=code, parent=root, name=f"Kontor {code}") for code in codes),
-    ]
-    return replace(prepared, released=released, units=pd.concat(rows, ignore_index=True), name="grown")
+    audience, frames = prepared.released.audience, prepared.released.frames().values()
+    with tempfile.TemporaryDirectory() as stored:
+        disclosure.Released(audience, *map(grown, frames)).save(Path(stored))
+        released = disclosure.load(Path(stored), audience)  # as what is released of a model is read
+    units = prepared.units
+    above, below = (units[units["unit"] == one].head(1) for one in (root, office))
+    below = below.loc[below.index.repeat(len(codes))].assign(
+        unit=codes, parent=root, name=[f"Kontor {code}" for code in codes]
+    )
+    return replace(prepared, released=released, units=pd.concat([above, below], ignore_index=True), name="grown")
 
 
 def _sample(peaks: dict[str, float], ended: threading.Event) -> None:

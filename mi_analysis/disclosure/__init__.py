@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from mi_analysis.disclosure import primary
 from mi_analysis.disclosure.goals import holding_hidden_goals, released_goals
@@ -176,10 +177,9 @@ def released_moves(moves: "Sequence[Restated]", released: Released) -> "tuple[Re
 
 
 def load(folder: Path, audience: Audience) -> Released:
-    """Released frames as `Released.save` wrote them."""
-    return Released(
-        audience, *(pd.read_parquet(folder / f"{name}.parquet") for name in ("values", "states", "goals", "coverage"))
-    )
+    """Released frames as `Released.save` wrote them; a column is one piece, so that taking rows costs what is taken."""
+    tables = (pq.read_table(folder / f"{name}.parquet") for name in ("values", "states", "goals", "coverage"))
+    return Released(audience, *(table.combine_chunks().to_pandas() for table in tables))
 
 
 def release(

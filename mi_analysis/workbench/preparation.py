@@ -128,7 +128,7 @@ class Prepared:
             for unit, grain, day in zip(rows["unit"], rows["grain"], days, strict=True)
         }
 
-    @property
+    @cached_property
     def root(self) -> str:
         """Code of the institution itself."""
         return str(self.units.loc[self.units["parent"] == "", "unit"].iloc[0])

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from mi_analysis import disclosure
@@ -404,6 +406,17 @@ def test_hidden_stays_hidden_through_saving_and_loading(small_agency, tmp_path):
     for name, frame in released.frames().items():
         pd.testing.assert_frame_equal(loaded.frames()[name], frame.reset_index(drop=True), check_dtype=False)
     assert loaded.audience == released.audience
+
+
+def test_loaded_figures_are_what_pandas_reads_but_in_one_piece(small_agency, tmp_path):
+    released = small_agency.prepared.released
+    released.save(tmp_path)
+    pq.write_table(pq.read_table(tmp_path / "values.parquet"), tmp_path / "values.parquet", row_group_size=50)
+    values = disclosure.load(tmp_path, released.audience).values
+
+    pd.testing.assert_frame_equal(values, pd.read_parquet(tmp_path / "values.parquet"))
+    assert pa.Table.from_pandas(pd.read_parquet(tmp_path / "values.parquet"))["unit"].num_chunks > 1
+    assert pa.Table.from_pandas(values)["unit"].num_chunks == 1
 
 
 @pytest.fixture(scope="session")
