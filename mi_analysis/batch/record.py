@@ -155,7 +155,6 @@ class Task:
     state: str
     why: str
     parts: dict[str, str]
-    slice: Path | None = None
 
     @property
     def identity(self) -> str:
@@ -225,8 +224,8 @@ def settle(
             elif not job.no_data:
                 if same and entry and entry["parts"]["run"] == common and entry["unit"] == job.unit:
                     parts["data"] = entry["parts"]["data"]
-                elif "source" in job.notebook.parameters:
-                    task.slice, parts["data"] = make_slice(job.unit, job.activity, job.period)
+                elif entry and "source" in job.notebook.parameters:  # nothing to compare with: cut when its turn comes
+                    parts["data"] = make_slice(job.unit, job.activity, job.period)[1]
                 old = before.jobs.get(job.key) if before else None
                 task.state, task.why = _state(task, entry, old, retry, force)
             tasks.append(task)

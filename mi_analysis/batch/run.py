@@ -87,7 +87,7 @@ def run(
             only, retry, force = options.only, options.retry, options.force
             model = prepared.fingerprint
             editions = record.settle(plan, outputs, model, make_slice, only=only, retry=retry, force=force)
-            prepared.asked()
+            prepared.asked(task.job.period for edition in editions for task in edition.tasks if reads_slice(task))
             return _Run(plan, prepared, options, screen, make_slice, executor).bring(editions, outputs)
         except OSError as error:
             error.filename = error.filename or str(outputs)  # a write that fails does not say where
@@ -157,6 +157,8 @@ class _Run:
                     task = ready.popleft()
                     if not self._hopeless(task):
                         running[pool.submit(worker.make, self._work(task))] = task
+                if ready and reads_slice(ready[0]):  # while the others are being made
+                    self._slice(ready[0])
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 alone = alone and not done
                 for future in done:
@@ -185,9 +187,8 @@ class _Run:
     def _work(self, task: Task) -> worker.Work:
         job, run = task.job, self.plan.run_file
         source = ""
-        if "source" in job.notebook.parameters:
-            task.slice, task.parts["data"] = self.make_slice(job.unit, job.activity, job.period)
-            source = str(task.slice)
+        if reads_slice(task):
+            source = str(self._slice(task))
         entry = self.records[job.edition]
         expected = {"unit": job.unit, "period": job.period, "data": task.parts["data"]}
         said = about.about_report(self.plan, job, self.prepared, entry, task.parts["data"])
@@ -197,6 +198,11 @@ class _Run:
             self.options.engine, self.options.time_limit,
         )  # fmt: skip
 
+    def _slice(self, task: Task) -> Path:
+        """The slice that a report reads; it becomes part of the report's identity."""
+        folder, task.parts["data"] = self.make_slice(task.job.unit, task.job.activity, task.job.period)
+        return folder
+
     def _finished(self, task: Task, result: worker.Result) -> None:
         job, entry = task.job, self.records[task.job.edition]
         if result.state == "made":
@@ -204,8 +210,8 @@ class _Run:
         else:
             self.failed.setdefault(job.notebook.name, Counter())[result.cause] += 1
         values = {name: value for name, value in asdict(result).items() if name != "key"}
-        parts = {"identity": task.identity, "parts": task.parts, "made_in": entry.version}
-        entry.note(job.key, **values, **(parts if result.state == "made" else {}))
+        made = {"made_in": entry.version} if result.state == "made" else {}
+        entry.note(job.key, **values, identity=task.identity, parts=task.parts, **made)
         task.state = result.state
         self.screen.finished(job.key, job.edition, result.state, result.seconds, result.message)
 
@@ -241,6 +247,11 @@ class _Run:
                 log = entry.folder / f"{task.job.key}.log"
                 self.outcome.failures.append((task.job.key, job.get("message", ""), log))
         self.outcome.indexes.append(entry.folder / "index.html")
+
+
+def reads_slice(task: Task) -> bool:
+    """Whether a report is to be made of a slice of the institution's model."""
+    return task.state == "ready" and "source" in task.job.notebook.parameters
 
 
 ENDED = "the process that made it ended: out of memory, or ended from outside."

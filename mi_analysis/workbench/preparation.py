@@ -8,7 +8,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -220,8 +220,10 @@ class Prepared:
 
         return desk_on(self, self.root, month)
 
-    def asked(self) -> None:
-        """Write the standing questions that were answered for this run in the register."""
+    def asked(self, periods: Iterable[str]) -> None:
+        """Answer the standing questions for slices of these periods, and write all that were answered in the register."""
+        for period in set(periods):
+            self.study(period)
         for month, study in self._studies.items():
             self.whole(month).note(study)
 

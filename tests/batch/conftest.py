@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,6 +31,7 @@ class FakePrepared:
     findings: list = field(default_factory=list)
     stopped: list = field(default_factory=list)
     sliced: list = field(default_factory=list)
+    asked_of: list = field(default_factory=list)
     suppliers: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"month": pd.Series(dtype=str)}))
     comments: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["unit", "period_start", "measure"]))
     root: str = "S"
@@ -49,8 +51,9 @@ class FakePrepared:
             for text in (day[:7], f"{day[:4]}-Q{(int(day[5:7]) + 2) // 3}", day[:4])
         }  # fmt: skip
 
-    def asked(self) -> None:
-        """No standing questions."""
+    def asked(self, periods: Iterable[str]) -> None:
+        """No standing questions; noted with the number of slices that stood."""
+        self.asked_of.append((sorted(set(periods)), len(self.sliced)))
 
     def slice(self, folder: Path, unit: str, activity: str, period: str) -> str:
         self.sliced.append((unit, activity, period))

@@ -323,6 +323,30 @@ def test_the_first_report_is_made_alone(project):
     assert most == [1] * 6
 
 
+def test_slices_are_cut_one_ahead_of_the_reports_and_questions_registered_before_the_first(project):
+    project.notebook("unit_report")
+    text = RUN.replace("{ grain: month, last: 1 }", "{ grain: month, last: 3 }")
+    cut = []
+
+    def make(work):
+        cut.append(len(project.prepared.sliced))
+        return written(work)
+
+    made(project, text, make=make)
+    made(project, text, make=make)
+
+    assert cut == [1, 2, 3, 4, 5, 6]
+    assert project.prepared.asked_of == [(["2025-01", "2025-02", "2025-03"], 0), ([], 6)]
+
+
+def test_a_failed_report_is_recorded_with_the_data_it_was_made_from(project):
+    project.notebook("unit_report")
+    _, record = made(project, make=failing("09"))
+
+    assert record.jobs["09/unit_report"]["state"] == "failed"
+    assert record.jobs["09/unit_report"]["parts"]["data"] == project.prepared.slice(project.root, "09", "", "2025-03")
+
+
 def test_an_interrupted_run_ends_with_130_and_goes_on_where_it_was(project):
     project.notebook("unit_report")
 
