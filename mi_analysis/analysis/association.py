@@ -5,9 +5,8 @@ nothing. Beside it the pooled and the between-unit slope, which answer other que
 nothing here can tell what leads to what.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -32,25 +31,10 @@ from mi_analysis.analysis.inference import (
 )
 from mi_analysis.analysis.multiplicity import LEVEL, ONE_OF_MANY, Verdict, detectable, four_way, lost_among_many
 from mi_analysis.analysis.panel import Panel, constant, read_panel, scale_warnings
+from mi_analysis.measures.catalogue import Measure
 
 MANY_UNITS, ENOUGH_UNITS = 50, 30  # CRV1 from the first, CRV3 alone from the second, CRV3 and bootstrap below
 PERIODS_FOR_COMMON_SHOCKS = 24  # Driscoll & Kraay's errors are for long series
-
-
-class Parts(Protocol):
-    """What a measure is made of; the catalogue's records have these."""
-
-    @property
-    def numerator(self) -> str:
-        """Column of the frame."""
-
-    @property
-    def denominator(self) -> str | None:
-        """Column of the frame, or nothing."""
-
-    @property
-    def contains(self) -> Collection[str]:
-        """Names of everything that is counted in it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +90,7 @@ def associate(
     step: float = 1.0,
     margin: float | None = None,
     bounds: tuple[float, float] | None = None,
-    parts: Mapping[str, Parts] | None = None,
+    parts: Mapping[str, Measure] | None = None,
     left_out: Mapping[str, int] | None = None,
     seed: int = 0,
 ) -> Association:
@@ -167,9 +151,7 @@ def associate(
         table=asked.table.assign(outcome_left=left_y, exposure_left=left_x * panel.step),
         estimate=float(fit.coef[0]),
         without_unit=dict(zip(panel.units, map(float, fit.left_out[:, 0]), strict=True)),
-        method=Sentence(
-            asked.method.key, {"inference": inference_for(asked.k), "df": asked.k - 1, "scale": asked.scale}
-        ),
+        method=_method(asked, inference_for(asked.k), asked.k - 1),
     )
     if lacking:  # an estimate and its leave-one-out table, no p
         return _judged(asked, lacking)
@@ -217,7 +199,7 @@ def headline(fit: PanelFit) -> tuple[Effect, float]:
     return effect(fit.coef[0], fit.se(kind), df), df
 
 
-def shared_parts(outcome: str, exposure: str, parts: Mapping[str, Parts] | None) -> tuple[str, ...]:
+def shared_parts(outcome: str, exposure: str, parts: Mapping[str, Measure] | None) -> tuple[str, ...]:
     """Names that both measures are made of or contain."""
     if not parts or outcome not in parts or exposure not in parts:
         return ()
@@ -238,7 +220,7 @@ class Design:
     ratio: tuple[int, ...] = ()  # signs of x if only the exposure's ratio mattered; empty where that cannot be said
 
 
-def design_for(outcome: str, exposure: str, parts: Mapping[str, Parts] | None) -> Design:
+def design_for(outcome: str, exposure: str, parts: Mapping[str, Measure] | None) -> Design:
     """What is fitted: the measures, or where they share a part, the logarithms of their parts, unrestricted."""
     shared = shared_parts(outcome, exposure, parts)
     if not shared or not parts:
@@ -284,6 +266,10 @@ def _shared_warnings(shared: tuple[str, ...], margin: float | None) -> list[Sent
     return noted
 
 
+def _method(asked: Association, inference: str, df: float) -> Sentence:
+    return Sentence(asked.method.key, {"inference": inference, "df": df, "scale": asked.scale})
+
+
 def _judged(asked: Association, verdict: Sentence) -> Association:
     """The record with a verdict, whose values every sentence may use."""
     low, high = asked.interval or (None, None)
@@ -316,9 +302,7 @@ def _inferred(asked: Association, panel: Panel, fit: PanelFit, seed: int) -> tup
         between=between,
         contextual=contextual,
         effective_units=effective,
-        method=Sentence(
-            asked.method.key, {"inference": inference_for(asked.k, effective), "df": df, "scale": asked.scale}
-        ),
+        method=_method(asked, inference_for(asked.k, effective), df),
     )
     verdict = four_way(found.estimate, found.se, df, asked.margin)
     return _judged(asked, _sentence(verdict, found.estimate, interval_90)), found
@@ -335,7 +319,7 @@ def _sentence(verdict: Verdict, estimate: float, interval_90: tuple[float, float
 
 def other_levels(panel: Panel) -> tuple[Effect, Effect | None, Effect | None]:
     """Slope over all rows, slope between unit means, and the between slope less the within slope (Mundlak)."""
-    pooled = panel_fit(panel.y, panel.x, panel.unit, period=None if panel.block is None else panel.block)
+    pooled = panel_fit(panel.y, panel.x, panel.unit, period=panel.block)
     df = pooled.clusters - 1
     columns = np.column_stack([panel.y, panel.x])
     centred = columns if panel.block is None else demean(columns, panel.block)
@@ -346,8 +330,7 @@ def other_levels(panel: Panel) -> tuple[Effect, Effect | None, Effect | None]:
         line = least_squares(means[first, 0], np.column_stack([np.ones(len(first)), means[first, 1:]]))
         between = effect(line.coef[1], line.se[1], line.df)
         both = np.column_stack([panel.x, means[:, 1:]])
-        block = None if panel.block is None else panel.block
-        mundlak, at = panel_fit(panel.y, both, panel.unit, None, panel.period, block), panel.x.shape[1]
+        mundlak, at = panel_fit(panel.y, both, panel.unit, None, panel.period, panel.block), panel.x.shape[1]
         contextual = effect(mundlak.coef[at], mundlak.se("crv3", at), df)
     except NotIdentified:
         pass

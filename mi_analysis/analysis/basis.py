@@ -47,6 +47,14 @@ def checked(table: pd.DataFrame, keys: Sequence[str] = (), finite: Sequence[str]
     return table
 
 
+def worked(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """`checked` rows of cases and hours, neither of them below 0."""
+    table = checked(table, keys, ["cases", "hours"])
+    if (table[["cases", "hours"]] < 0).any(axis=None):
+        raise BadInput("Cases and hours must not be negative; a correction belongs in the period it corrects.")
+    return table
+
+
 def no_blanks(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """`table` itself; raises `BadInput` when one of `columns` has a blank."""
     for name in columns:

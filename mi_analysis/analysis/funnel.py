@@ -24,44 +24,34 @@ FEW_FOR_PHI = 10
 SMALL_N, SMALL_COUNT = 50, 5  # below either, a proportion has exact limits
 
 
+def _root_error(x: Array, n: Array) -> Array:
+    return 1 / (2 * np.sqrt(n))
+
+
 @dataclass(frozen=True)
 class Family:
     """On what scale a rate is judged: `scaled(x, n)`, `back(scaled)`, its standard error, how phi treats extremes."""
 
     scaled: Callable[[Array, Array], Array]
     back: Callable[[Array], Array]
-    error: Callable[[Array, Array], Array]  # of an observed x of n, for z
-    expected_error: Callable[[Array, Array], Array]  # at the centre, for limits
+    error: Callable[[Array, Array], Array] = _root_error  # of an observed x of n, for z
+    expected_error: Callable[[Array, Array], Array] = _root_error  # at the centre, for limits
     extremes: Literal["winsorise", "truncate"] = "winsorise"
 
 
-def _root_error(x: Array, n: Array) -> Array:
-    return 1 / (2 * np.sqrt(n))
-
-
 FAMILIES = {
-    "proportion": Family(
-        scaled=lambda x, n: np.arcsin(np.sqrt(x / n)),
-        back=lambda s: np.sin(np.clip(s, 0, np.pi / 2)) ** 2,
-        error=_root_error,
-        expected_error=_root_error,
-    ),
-    "standardised": Family(
-        scaled=lambda x, n: np.sqrt(x / n),
-        back=lambda s: np.maximum(s, 0) ** 2,
-        error=_root_error,
-        expected_error=_root_error,
-    ),
+    "proportion": Family(lambda x, n: np.arcsin(np.sqrt(x / n)), lambda s: np.sin(np.clip(s, 0, np.pi / 2)) ** 2),
+    "standardised": Family(lambda x, n: np.sqrt(x / n), lambda s: np.maximum(s, 0) ** 2),
     "standardised_log": Family(
-        scaled=lambda x, n: np.log(x / n),
-        back=np.exp,
+        lambda x, n: np.log(x / n),
+        np.exp,
         error=lambda x, n: 1 / np.sqrt(n),
         expected_error=lambda x, n: 1 / np.sqrt(n),
         extremes="truncate",
     ),
     "counts": Family(
-        scaled=lambda x, n: np.log((x + 0.5) / (n + 0.5)),
-        back=np.exp,
+        lambda x, n: np.log((x + 0.5) / (n + 0.5)),
+        np.exp,
         error=lambda x, n: np.sqrt(x / (x + 0.5) ** 2 + n / (n + 0.5) ** 2),
         expected_error=lambda x, n: np.sqrt(1 / x + 1 / n),
     ),
@@ -118,27 +108,27 @@ def funnel(units: pd.DataFrame, *, kind: Kind = "proportion", leave_out: bool = 
         noted.append(Sentence("warning.funnel.overdispersed", {"phi": phi}))
     chance, exact = _chance_limits(centre, n, kind)
     used = _widened(centre, n, family, tau2) if adjusted else chance
-    table = table.assign(
-        rate=x / n, z=z, p=_p_values(x, n, centre, z, kind), centre=centre, exact=exact & (not adjusted)
-    )
-    table = table.assign(p_adjusted=stats.false_discovery_control(table["p"]), **used, **_named(chance, "_chance"))
-    outside = np.where(table["rate"] > table["upper_998"], 1, np.where(table["rate"] < table["lower_998"], -1, 0))
+    p = _p_values(x, n, centre, z, kind)
+    by_chance = {f"{name}_chance": limits for name, limits in chance.items()}
+    table = table.assign(rate=x / n, z=z, p=p, centre=centre, exact=exact & (not adjusted))
+    table = table.assign(p_adjusted=stats.false_discovery_control(p), **used, **by_chance)
     if kind == "proportion":
         table = table.assign(**_wilson(x, n))
-    table = table.assign(outside=outside)
+    above, below = (table["rate"] > table["upper_998"]), (table["rate"] < table["lower_998"])
+    table = table.assign(outside=above.astype(int) - below)
+    of_all = float(_centre(x, n, kind, False)[0])
+    about = {"kind": kind, "adjusted": adjusted, "leave_out": leave_out, "units": len(table)}
     return Funnel(
         table=table,
-        curve=_curve(float(_centre(x, n, kind, False)[0]), n, kind, tau2 if adjusted else None),
-        centre=float(_centre(x, n, kind, False)[0]),
+        curve=_curve(of_all, n, kind, tau2 if adjusted else None),
+        centre=of_all,
         phi=float(phi),
         tau2=float(tau2),
         n_used=n_used,
         adjusted=adjusted,
         verdict=_verdict(table),
         warnings=tuple(noted),
-        method=Sentence(
-            "method.funnel", {"kind": kind, "adjusted": adjusted, "leave_out": leave_out, "units": len(table)}
-        ),
+        method=Sentence("method.funnel", about),
     )
 
 
@@ -183,10 +173,6 @@ def _overdispersion(z: Array, error: Array, extremes: str) -> tuple[float, float
     phi, weight, units = float((z**2).mean()), 1 / error**2, len(z)
     tau2 = (units * phi - (units - 1)) / (weight.sum() - (weight**2).sum() / weight.sum())
     return phi, max(0.0, float(tau2)), units
-
-
-def _named(limits: dict[str, Array], suffix: str) -> dict[str, Array]:
-    return {name + suffix: value for name, value in limits.items()}
 
 
 def _widened(centre: Array, n: Array, family: Family, tau2: float) -> dict[str, Array]:
@@ -250,12 +236,9 @@ def _verdict(table: pd.DataFrame) -> tuple[Sentence, ...]:
     outside = table[table["outside"] != 0]
     if outside.empty:
         return (Sentence("verdict.compare.overlap", {}),)
-    sides = {"above": outside["outside"] > 0, "below": outside["outside"] < 0}
-    return tuple(
-        Sentence(
-            f"verdict.compare.{side}",
-            {"units": outside.loc[rows, "unit"].tolist(), "centre": float(table["centre"].iloc[0])},
-        )
-        for side, rows in sides.items()
-        if rows.any()
-    )
+    sides = {
+        side: outside.loc[outside["outside"] == sign, "unit"].tolist() for side, sign in (("above", 1), ("below", -1))
+    }
+    centre = float(table["centre"].iloc[0])
+    told = {side: {"units": units, "centre": centre} for side, units in sides.items() if units}
+    return tuple(Sentence(f"verdict.compare.{side}", values) for side, values in told.items())

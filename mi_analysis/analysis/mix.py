@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from mi_analysis.analysis.basis import BadInput, Sentence, checked, no_blanks
+from mi_analysis.analysis.basis import BadInput, Sentence, no_blanks, worked
 
 MONTHS_FOR_SPREAD = 6
 
@@ -53,7 +53,7 @@ def mix_index(activities: pd.DataFrame, base: object = None) -> MixIndex:
     Only activities with cases and hours in both periods are compared; the others are listed, with the reason, and make
     `turnover`. Raises `BadInput` for repeated keys, negative values, one period only, or nothing to compare.
     """
-    table = _counted(activities, ["period", "activity"])
+    table = no_blanks(worked(activities, ["period", "activity"]), ["cases", "hours"])
     periods = sorted(table["period"].unique())
     base = periods[0] if base is None else base
     if base not in periods or len(periods) < 2:
@@ -75,19 +75,9 @@ def mix_index(activities: pd.DataFrame, base: object = None) -> MixIndex:
     noted = []
     for period, lost in unmatched.groupby("period"):
         share = float(lost["hours"].sum() / parts[period]["hours"].sum())
-        noted.append(
-            Sentence(
-                "warning.mix.unmatched", {"period": period, "activities": lost["activity"].tolist(), "share": share}
-            )
-        )
+        values = {"period": period, "activities": lost["activity"].tolist(), "share": share}
+        noted.append(Sentence("warning.mix.unmatched", values))
     return MixIndex(result, unmatched, tuple(noted), Sentence("method.mix_index", {"base": base}))
-
-
-def _counted(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    table = no_blanks(checked(table, keys, ["cases", "hours"]), ["cases", "hours"])
-    if (table[["cases", "hours"]] < 0).any(axis=None):
-        raise BadInput("Cases and hours must not be negative; a correction belongs in the period it corrects.")
-    return table
 
 
 def _index(base: pd.DataFrame, now: pd.DataFrame) -> dict[str, float]:
@@ -128,10 +118,8 @@ def _unmatched(base: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
         ["new", "vanished", "without_cases"],
         "without_hours",
     )
-    both = both.assign(reason=reason, cases=both["cases_1"], hours=both["hours_1"])
-    both.loc[reason == "vanished", ["cases", "hours"]] = both.loc[
-        reason == "vanished", ["cases_0", "hours_0"]
-    ].to_numpy()
+    held = {name: both[f"{name}_1"].where(reason != "vanished", both[f"{name}_0"]) for name in ("cases", "hours")}
+    both = both.assign(reason=reason, **held)
     left_out = (both[["cases_0", "hours_0", "cases_1", "hours_1"]] == 0).any(axis=1) & (there[0] | there[1])
     return both.loc[left_out, ["reason", "cases", "hours"]].rename_axis("activity").reset_index()
 
@@ -143,7 +131,7 @@ def mix_adjusted(table: pd.DataFrame) -> MixAdjusted:
     beside all units' hours per case with the same weights. Raises `BadInput` as `mix_index`, and for one unit only.
     """
     keys = ["unit", "activity", *(["period_start"] if "period_start" in table else [])]
-    table = _counted(table, keys)
+    table = no_blanks(worked(table, keys), ["cases", "hours"])
     cells = table.groupby(["unit", "activity"])[["cases", "hours"]].sum().reset_index()
     if cells["unit"].nunique() < 2:
         raise BadInput("There is one unit only; the comparison needs at least two.")
@@ -162,13 +150,8 @@ def mix_adjusted(table: pd.DataFrame) -> MixAdjusted:
         noted.append(Sentence("warning.mix.left_out", {"cells": pairs, "hours": float(dropped["hours"].sum())}))
     if not result["crude"].rank().equals(result["adjusted"].rank()):
         noted.append(Sentence("warning.mix.order_changes", {}))
-    return MixAdjusted(
-        result,
-        reference,
-        _verdict(result, reference),
-        tuple(noted),
-        Sentence("method.mix_adjusted", {"months": months}),
-    )
+    method = Sentence("method.mix_adjusted", {"months": months})
+    return MixAdjusted(result, reference, _verdict(result, reference), tuple(noted), method)
 
 
 def _variance(table: pd.DataFrame) -> tuple[pd.Series | None, int]:
@@ -177,9 +160,8 @@ def _variance(table: pd.DataFrame) -> tuple[pd.Series | None, int]:
     if months < MONTHS_FOR_SPREAD:
         return None, months
     total = table.groupby(["unit", "activity"])[["cases", "hours"]].transform("sum")
-    away = (table["hours"] - table["cases"] * total["hours"] / total["cases"].where(total["cases"] > 0)) / total[
-        "cases"
-    ]
+    expected = table["cases"] * total["hours"] / total["cases"].where(total["cases"] > 0)
+    away = (table["hours"] - expected) / total["cases"]
     return (away**2).groupby([table["unit"], table["activity"]]).sum() * months / (months - 1), months
 
 
@@ -194,17 +176,12 @@ def _adjusted(
     if variance is not None:
         own = variance.loc[part["unit"].iloc[0]].reindex(part.index)
         half = float(stats.t.isf(0.025, months - 1) * np.sqrt((weight**2 * own).sum()) / same)
+    cases, hours = float(part["cases"].sum()), float(part["hours"].sum())
+    covered = float(everybody.loc[part.index, "cases"].sum() / everybody["cases"].sum())
     return {
-        "unit": unit,
-        "cases": float(part["cases"].sum()),
-        "hours": float(part["hours"].sum()),
-        "crude": float(part["hours"].sum() / part["cases"].sum()),
-        "adjusted": ratio * reference,
-        "ratio": ratio,
-        "low": ratio - half,
-        "high": ratio + half,
-        "covered": float(everybody.loc[part.index, "cases"].sum() / everybody["cases"].sum()),
-    }
+        "unit": unit, "cases": cases, "hours": hours, "crude": hours / cases, "adjusted": ratio * reference,
+        "ratio": ratio, "low": ratio - half, "high": ratio + half, "covered": covered,
+    }  # fmt: skip
 
 
 def _verdict(table: pd.DataFrame, reference: float) -> tuple[Sentence, ...]:
@@ -212,7 +189,5 @@ def _verdict(table: pd.DataFrame, reference: float) -> tuple[Sentence, ...]:
     apart = table[(table["low"] > 1) | (table["high"] < 1)]
     if len(apart):
         rows = zip(apart["unit"], apart["adjusted"], strict=True)
-        return tuple(
-            Sentence("verdict.compare.mix", {"unit_a": u, "value": value, "ref": reference}) for u, value in rows
-        )
+        return tuple(Sentence("verdict.compare.mix", {"unit_a": u, "value": v, "ref": reference}) for u, v in rows)
     return (Sentence("verdict.compare.overlap", {}),) if table["low"].notna().all() else ()

@@ -28,14 +28,11 @@ def adjust(p: Sequence[float | None], method: Literal["holm", "bh"]) -> tuple[fl
     values = np.array([1.0 if v is None or np.isnan(v) else v for v in p], float)
     if ((values < 0) | (values > 1)).any():
         raise BadInput("A p-value lies between 0 and 1.")
-    m, order = len(values), np.argsort(values, kind="stable")
-    ranked = values[order]
-    if method == "holm":
-        stepped = np.maximum.accumulate(ranked * (m - np.arange(m)))
-    else:
-        stepped = np.minimum.accumulate((ranked * m / (np.arange(m) + 1))[::-1])[::-1]
-    adjusted = np.empty(m)
-    adjusted[order] = np.minimum(stepped, 1)
+    if method == "bh":
+        return tuple(map(float, stats.false_discovery_control(values)))
+    order = np.argsort(values, kind="stable")
+    adjusted = np.empty(len(values))
+    adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1)), 1)
     return tuple(map(float, adjusted))
 
 
@@ -54,10 +51,9 @@ def four_way(estimate: float, se: float, df: float, margin: float | None) -> Ver
     low, high = t_interval(estimate, se, df)
     shown = not low <= 0 <= high
     low, high = t_interval(estimate, se, df, 1 - 2 * LEVEL)
-    within = margin is not None and -margin < low and high < margin
-    return {(True, False): "difference", (True, True): "small", (False, True): "equivalent"}.get(
-        (shown, within), "inconclusive"
-    )  # type: ignore[return-value]
+    if margin is not None and -margin < low and high < margin:
+        return "small" if shown else "equivalent"
+    return "difference" if shown else "inconclusive"
 
 
 def detectable(se: float, df: float) -> float:

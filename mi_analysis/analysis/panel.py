@@ -70,18 +70,15 @@ def read_panel(
     BadInput
         Missing column, repeated or blank key, text or infinity among the numbers, periods that are no dates.
     """
-    keys = [unit, *([activity] if activity else []), period]
+    keys = [unit, activity, period] if activity else [unit, period]
     table = checked(frame, keys=keys, finite=[y, *x])
     numbers = table[[y, *x]]
     known = numbers.notna().all(axis=1).to_numpy()
     usable = known & (numbers > 0).all(axis=1).to_numpy() if logs else known
     calendar = calendar_numbers(table[period])
-    series: Codes = (
-        table.groupby([unit, *([activity] if activity else [])], sort=True).ngroup().to_numpy().astype(np.int64)
-    )
-    block: Codes = (
-        pd.factorize(table[activity], sort=True)[0].astype(np.int64) if activity else np.zeros(len(table), np.int64)
-    )
+    series: Codes = table.groupby(keys[:-1], sort=True).ngroup().to_numpy().astype(np.int64)
+    blocks = pd.factorize(table[activity], sort=True)[0] if activity else np.zeros(len(table))
+    block: Codes = blocks.astype(np.int64)
     kept = not_alone(usable, series, calendar, block)
     kept = kept if kept.any() else usable  # one unit, or one period: what there is, to be told that it is too little
     counts = {
@@ -92,7 +89,8 @@ def read_panel(
     order = np.lexsort((calendar, series))
     order = order[kept[order]]
     table = table.iloc[order].reset_index(drop=True)
-    values = np.log(table[[y, *x]].to_numpy(float)) if logs else table[[y, *x]].to_numpy(float)
+    values = table[[y, *x]].to_numpy(float)
+    values = np.log(values) if logs else values
     codes, units = pd.factorize(table[unit], sort=True)
     start = calendar[order].min() if len(order) else 0
     return Panel(

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mi_analysis.analysis.basis import BadInput, Sentence, checked
+from mi_analysis.analysis.basis import BadInput, Sentence, worked
 from mi_analysis.analysis.capacity import Ladder
 from mi_analysis.analysis.series import SEASON_MONTHS, fit, paths
 
@@ -120,22 +120,19 @@ def plan(
     shortage = np.nan if staffed is None else float((fte > staffed).mean())
     low, middle, high = (float(value) for value in np.quantile(fte, list(QUANTILES.values())))
     values = {"fte": middle, "lo": low, "hi": high, "staffed": staffed, "shortage": shortage}
-    first = past.end + 1 + gap
+    said = "need" if staffed is None else "staffed" if shortage else "suffices"
+    about = {"dependence": "joint_months", "draws": draws, "seasonal": past.seasonal, "n": past.n}
     return StaffPlan(
         table=_table(past.activities, cases, hours, net, pay, months),
-        months=_by_month(hours.sum(axis=0), first),
+        months=_by_month(hours.sum(axis=0), past.end + 1 + gap),
         net_hours=float(np.mean(net)) * 12 / months,
         staffed=staffed,
         shortage=shortage,
         ladder=ladder.table(),
         backtest=backtest,
-        verdict=(
-            Sentence(f"verdict.plan.{'need' if staffed is None else 'staffed' if shortage else 'suffices'}", values),
-        ),
+        verdict=(Sentence(f"verdict.plan.{said}", values),),
         warnings=tuple(noted),
-        method=Sentence(
-            "method.plan", {"dependence": "joint_months", "draws": draws, "seasonal": past.seasonal, "n": past.n}
-        ),
+        method=Sentence("method.plan", about),
     )
 
 
@@ -165,9 +162,7 @@ def _month_number(day: date) -> int:
 
 
 def _read(history: pd.DataFrame) -> tuple[_Past, list[Sentence]]:
-    table = checked(history, ["activity", "period_start"], ["cases", "hours"])
-    if (table["cases"] < 0).any() or (table["hours"] < 0).any():
-        raise BadInput("Cases and hours must not be negative; a correction belongs in the month it corrects.")
+    table = worked(history, ["activity", "period_start"])
     day = pd.to_datetime(table["period_start"])
     table = table.assign(activity=table["activity"].astype(str), month=day.dt.year * 12 + day.dt.month - 1)
     grid = range(int(table["month"].min()), int(table["month"].max()) + 1)
@@ -216,12 +211,12 @@ def _table(
     activities: list[str], cases: Array, hours: Array, net: Array, pay: float | None, months: int
 ) -> pd.DataFrame:
     rows = []
-    for name, counted, worked in zip(
-        [*activities, "*"], [*cases, cases.sum(axis=0)], [*hours, hours.sum(axis=0)], strict=True
-    ):
-        fte = worked.sum(axis=1) / net
-        spread = _spread(counted.sum(axis=1), "cases") | _spread(worked.sum(axis=1), "hours") | _spread(fte, "fte")
-        rows.append({"activity": name, **spread, **({} if pay is None else _spread(fte * pay * months / 12, "pay"))})
+    of_all = [*cases, cases.sum(axis=0)], [*hours, hours.sum(axis=0)]
+    for name, *drawn in zip([*activities, "*"], *of_all, strict=True):
+        closed, spent = (paths.sum(axis=1) for paths in drawn)
+        spread = _spread(closed, "cases") | _spread(spent, "hours") | _spread(spent / net, "fte")
+        priced = {} if pay is None else _spread(spent / net * pay * months / 12, "pay")
+        rows.append({"activity": name, **spread, **priced})
     return pd.DataFrame(rows)
 
 

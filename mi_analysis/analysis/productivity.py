@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from mi_analysis.analysis.basis import BadInput, Sentence, checked, no_blanks
+from mi_analysis.analysis.basis import BadInput, Sentence, checked, no_blanks, worked
 
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -78,11 +78,9 @@ def trend(panel: pd.DataFrame) -> Trend:
     months = day.nunique()
     if months < FEWEST_MONTHS:
         raise BadInput(f"The units have {months} months with hours; a trend needs at least {FEWEST_MONTHS}.")
-    seasonal = months >= SEASON_MONTHS and day.dt.month.groupby(day.dt.month).count().min() >= 2
-    season = (
-        pd.get_dummies(day.dt.month, drop_first=True).to_numpy(dtype=float) if seasonal else np.empty((len(table), 0))
-    )
-    x = np.column_stack([year - year.mean(), season])
+    seasonal = bool(months >= SEASON_MONTHS and day.dt.month.groupby(day.dt.month).count().min() >= 2)
+    season = pd.get_dummies(day.dt.month, drop_first=True).to_numpy(float)
+    x = np.column_stack([year - year.mean(), *(season.T if seasonal else ())])
     cases, hours = table["cases"].to_numpy(), table["hours"].to_numpy()
     beta, rows, information = _poisson_within(cases, hours, x, codes)
     scores = np.add.reduceat(rows, _first_rows(codes))
@@ -102,14 +100,9 @@ def trend(panel: pd.DataFrame) -> Trend:
     else:
         noted.append(Sentence("warning.trend.few_units", {"n": count, "n_min": FEWEST_UNITS}))
     key = "unclear" if not (low > 0 or high < 0) else "up" if low > 0 else "down"
-    values = {
-        "est": abs(estimate) if key != "unclear" else estimate,
-        "lo": low,
-        "hi": high,
-        "n": len(table),
-        "k": count,
-    }
+    size = estimate if key == "unclear" else abs(estimate)
     period = (table["period_start"].min(), table["period_start"].max())
+    values = {"est": size, "lo": low, "hi": high, "n": len(table), "k": count, "period": period}
     return Trend(
         estimate=estimate,
         low=low,
@@ -119,9 +112,9 @@ def trend(panel: pd.DataFrame) -> Trend:
         units=count,
         left_out=pd.DataFrame({"unit": units, "estimate": [_per_cent(b) for b in without]} if count > 1 else {}),
         table=table,
-        verdict=(Sentence(f"verdict.trend.{key}", values | {"period": period}),) if count >= FEWEST_UNITS else (),
+        verdict=(Sentence(f"verdict.trend.{key}", values),) if count >= FEWEST_UNITS else (),
         warnings=tuple(noted),
-        method=Sentence("method.trend", {"seasonal": bool(seasonal), "units": count}),
+        method=Sentence("method.trend", {"seasonal": seasonal, "units": count}),
     )
 
 
@@ -131,9 +124,7 @@ def _per_cent(log_change: float) -> float:
 
 def _used(panel: pd.DataFrame) -> tuple[pd.DataFrame, list[Sentence]]:
     """Rows that tell about a rate, and what was kept out."""
-    table = checked(panel, ["unit", "period_start"], ["cases", "hours"])
-    if (table["cases"] < 0).any() or (table["hours"] < 0).any():
-        raise BadInput("Cases and hours must not be negative; a correction belongs in the month it corrects.")
+    table = worked(panel, ["unit", "period_start"])
     blank = table["cases"].isna() | table["hours"].isna()
     no_hours = ~blank & (table["hours"] == 0)
     none_closed = table[~blank & ~no_hours].groupby("unit")["cases"].sum().pipe(lambda total: total.index[total == 0])

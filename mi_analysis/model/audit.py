@@ -1,12 +1,16 @@
 """The account of a build: every delivery, every problem, every row that found no partner, at once."""
 
 import json
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from mi_analysis.model.deliveries import Account, ControlTotal, Delivery, Finding
+from pydantic import TypeAdapter
+
+from mi_analysis.model.deliveries import Account, Delivery
+from mi_analysis.model.findings import ControlTotal, Finding
 from mi_analysis.model.keys import Keys
 from mi_analysis.model.rows import LONGEST_TOLD
 from mi_analysis.model.schema import TABLES
@@ -27,13 +31,7 @@ VALUE = {
     "comments": ("0", "count"),
 }
 """What a lost row of each table would cost: an expression of its rows, and its unit of measure."""
-WORTH = (
-    ("fte", "fte"),
-    ("overtime_hours", "hours"),
-    ("pay", "money"),
-    ("overtime_pay", "money"),
-    ("injury_pay", "money"),
-)
+WORTH = {"fte": "fte", "overtime_hours": "hours", "pay": "money", "overtime_pay": "money", "injury_pay": "money"}
 """What a lost row of staff would cost: the first of these that is delivered."""
 MONTH_OF = {"cases": "date_trunc('month', received)::date"}
 ALSO_RESTATED = {
@@ -118,7 +116,7 @@ class Audit:
     findings: tuple[Finding, ...]
     restated: tuple[Restated, ...] = ()
     missing_sources: tuple[str, ...] = ()
-    periods: tuple[str, ...] = field(default=())
+    periods: tuple[str, ...] = ()
 
     @property
     def stopped(self) -> tuple[Received, ...]:
@@ -141,56 +139,29 @@ class Audit:
 def read(file: Path) -> Audit | None:
     """The audit of the last build, or None when there is none that this version understands."""
     try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
-        return Audit(
-            **stored
-            | {
-                "received": tuple(received(item) for item in stored["received"]),
-                "findings": tuple(Finding(**item) for item in stored["findings"]),
-                "restated": tuple(Restated(**item) for item in stored["restated"]),
-                "missing_sources": tuple(stored["missing_sources"]),
-                "periods": tuple(stored["periods"]),
-            }
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        return stored(Audit).validate_json(file.read_bytes())
+    except (OSError, ValueError):
         return None
 
 
-def received(item: dict) -> Received:
-    """A delivery as remembered, from its JSON."""
-    return Received(
-        **item
-        | {
-            "account": Account(**item["account"]),
-            "control_totals": tuple(ControlTotal(**total) for total in item["control_totals"]),
-            "findings": tuple(Finding(**finding) for finding in item["findings"]),
-            "gaps": tuple(Gap(**gap) for gap in item["gaps"]),
-            "periods": tuple(item["periods"]),
-            "ended": tuple(item["ended"]),
-            "tables": tuple(item["tables"]),
-        }
-    )
+Record = TypeVar("Record")
+
+
+@cache
+def stored(record: type[Record]) -> TypeAdapter[Record]:
+    """What makes a record of ours again from its JSON."""
+    return TypeAdapter(record)
 
 
 def remember(delivery: Delivery, gaps: tuple[Gap, ...], placed_rows: dict[str, int], part: str) -> Received:
     """A delivery without its rows."""
+    same = ("source", "file", "fingerprint", "account", "control_totals", "findings", "stopped")
+    kept: dict[str, Any] = {name: getattr(delivery, name) for name in same}
+    starts, ends = ({start for start, _ in delivery.periods}, {end_of(*period) for period in delivery.periods})
     return Received(
-        delivery.source,
-        delivery.file,
-        delivery.fingerprint,
-        iso(delivery.extracted_at),
-        iso(delivery.as_of),
-        tuple(sorted({start.isoformat() for start, _ in delivery.periods})),
-        tuple(delivery.facts),
-        delivery.account,
-        tuple(delivery.control_totals),
-        tuple(delivery.findings),
-        gaps,
-        placed_rows,
-        delivery.stopped,
-        part,
-        tuple(sorted({end_of(*period).isoformat() for period in delivery.periods})),
-    )
+        **kept, extracted_at=iso(delivery.extracted_at), as_of=iso(delivery.as_of), tables=tuple(delivery.facts),
+        periods=tuple(map(str, sorted(starts))), ended=tuple(map(str, sorted(ends))), gaps=gaps, placed_rows=placed_rows, part=part,
+    )  # fmt: skip
 
 
 def iso(value: date | datetime | None) -> str | None:
@@ -204,9 +175,8 @@ def gaps(
     """What did not find its partner, in rows and value, per code; from the view ``astray``."""
     value, measure = VALUE[table]
     if table == "staff":
-        value, measure = next(
-            (pair for pair in WORTH if pair[0] in delivery.facts[table].column_names), (value, measure)
-        )
+        told = (pair for pair in WORTH.items() if pair[0] in delivery.facts[table].column_names)
+        value, measure = next(told, (value, measure))
     of_key = " union all ".join(
         f"select '{key}' as key, {key}_code as code, {key}_reason, round(sum(part))::bigint as rows, sum({value} * part) from astray "
         f"where {key}_reason <> '' group by all"

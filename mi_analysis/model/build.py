@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import date
 from functools import cache
@@ -17,7 +17,8 @@ from mi_analysis.model import database, facts, warehouse
 from mi_analysis.model.audit import Audit, Received
 from mi_analysis.model.conflicts import set_aside
 from mi_analysis.model.contract import workbook_pattern
-from mi_analysis.model.deliveries import Finding, check_profiles, read
+from mi_analysis.model.deliveries import check_profiles, read
+from mi_analysis.model.findings import Finding
 from mi_analysis.model.history import changes
 from mi_analysis.model.in_place import Standing, look
 from mi_analysis.model.keys import END, Activity, Keys, keys
@@ -141,7 +142,7 @@ def part_name(source: str, profile: Source, file: Path, content: str, rules: str
 
 def remembered(part: Path) -> Received:
     """What the audit keeps of a delivery that has been read."""
-    return audits.received(json.loads((part / "received.json").read_text("utf-8")))
+    return audits.stored(Received).validate_json((part / "received.json").read_bytes())
 
 
 def read_keys(institution: Institution, files: list[tuple[str, Path]]) -> tuple[Keys, list[Finding], list[Received]]:
@@ -239,8 +240,8 @@ def assemble(
     yielded = sum(int(str(found.values["rows"])) for found in published_twice)
     if beside := counts["volumes"] - count(connection, "volumes") - yielded:
         findings.append(Finding("volumes.beside_cases", "warn", {"rows": beside}))
-    for table, rows in key_tables(known, institution.structure).items():
-        database.add_arrow(connection, table, rows)
+    for table, (columns, rows) in key_tables(known, institution.structure).items():
+        database.add_table(connection, table, columns, rows)
         database.write(connection, f"select * from {table}", new / f"{table}.parquet")
     compared = tuple(table for table in REPORTED if table not in staying)
     moved = audits.restated(connection, folder, compared, before.periods[-1]) if before and before.periods else ()
@@ -341,41 +342,20 @@ def month_end(period: str) -> date:
     return end_of(date.fromisoformat(period), "month")
 
 
-def key_tables(known: Keys, structure: str) -> dict[str, pa.Table]:
-    """Units, activities, the map from each historic unit to today's structure, and what happened to units, as tables."""
+def key_tables(known: Keys, structure: str) -> dict[str, tuple[str, Sequence[Iterable[object]]]]:
+    """Columns and rows of units, activities, what happened to units, and the map from each historic unit to today's structure."""
     units = [
-        {"unit": row.unit, "name": row.name, "parent": row.parent, "level": row.level, "valid_from": row.valid_from,
-         "valid_to": row.valid_to, "ends": row.valid_to != END}
-        for row in known.units
+        (row.unit, row.name, row.parent, row.level, row.valid_from, row.valid_to, row.valid_to != END) for row in known.units
     ]  # fmt: skip
-    text, day, number, flag = pa.string(), pa.date32(), pa.float64(), pa.bool_()
+    number = "standard_hours"
+    activities = [f"{name} {'double' if name == number else 'varchar'}" for name in Activity.__dataclass_fields__]
     return {
-        "units": pa.Table.from_pylist(
-            units,
-            pa.schema(
-                [
-                    ("unit", text),
-                    ("name", text),
-                    ("parent", text),
-                    ("level", text),
-                    ("valid_from", day),
-                    ("valid_to", day),
-                    ("ends", flag),
-                ]
-            ),
+        "units": (
+            "unit varchar, name varchar, parent varchar, level varchar, valid_from date, valid_to date, ends boolean", units,
         ),
-        "activities": pa.Table.from_pylist(
-            [vars(row) for row in known.activities],
-            pa.schema([(name, number if name == "standard_hours" else text) for name in Activity.__dataclass_fields__]),
+        "activities": (", ".join(activities), [vars(row).values() for row in known.activities]),
+        "unit_changes": (
+            "unit varchar, day date, kind varchar, others varchar, share double, breaks boolean", changes(known.units, structure),
         ),
-        "unit_changes": pa.Table.from_pylist(
-            [change._asdict() for change in changes(known.units, structure)],
-            pa.schema(
-                [("unit", text), ("day", day), ("kind", text), ("others", text), ("share", number), ("breaks", flag)]
-            ),
-        ),
-        "unit_map": pa.Table.from_pylist(
-            [dict(zip(("unit", "to_unit", "share", "estimated"), row, strict=True)) for row in known.restated()],
-            pa.schema([("unit", text), ("to_unit", text), ("share", number), ("estimated", flag)]),
-        ),
-    }
+        "unit_map": ("unit varchar, to_unit varchar, share double, estimated boolean", known.restated()),
+    }  # fmt: skip

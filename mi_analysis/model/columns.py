@@ -7,6 +7,7 @@ are written in the plain way are parsed at once, with the same result.
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +19,6 @@ from mi_analysis.model.values import (
     EXCEL_ERRORS,
     Bad,
     NumberStyle,
-    Period,
     fold,
     parse_date,
     parse_flag,
@@ -64,6 +64,9 @@ class Parsed:
     kind: np.ndarray | None = None
 
 
+Value = TypeVar("Value")
+
+
 @dataclass
 class _Texts:
     """What is known of each distinct text of a column while it is parsed."""
@@ -72,9 +75,9 @@ class _Texts:
     open: np.ndarray  # still to be parsed
     problems: dict[int, Bad] = field(default_factory=dict)
 
-    def parse(self, rule: Callable[[str], object], kind: pa.DataType) -> pa.Array:
-        """Values of the open texts by a rule of one text; null elsewhere."""
-        found: list[object] = [None] * len(self.texts)
+    def parse(self, rule: "Callable[[str], Value | Bad]") -> "list[Value | None]":
+        """Values of the open texts by a rule of one text; None elsewhere."""
+        found: list[Value | None] = [None] * len(self.texts)
         places = np.flatnonzero(self.open)
         for place, text in zip(places, self.texts.take(pa.array(places)).to_pylist(), strict=True):
             value = rule(text)
@@ -82,7 +85,7 @@ class _Texts:
                 self.problems[int(place)] = value
             else:
                 found[place] = value
-        return pa.array(found, kind)
+        return found
 
 
 def parse_column(
@@ -166,17 +169,14 @@ def _by_kind(
     name: str, column: schema.Column, work: _Texts, source: Source, year: int | None, na: np.ndarray
 ) -> tuple[dict[str, pa.Array], np.ndarray | None]:
     kind = ARROW.get(column.kind)
-    style = NumberStyle(source.decimal, source.thousands, source.percent)
+    percent = "fraction" if column.kind == "share" else source.percent
+    style = NumberStyle(source.decimal, source.thousands, percent, _scale(column, source))
     if name in GOAL_VALUES and column.kind == "text":
         return _goal_values(name, work, source, style, na), None
     if column.kind == "period":
         return _periods(work, source, year)
     if column.kind in NUMBERS:
-        scale = source.unit_scale if column.kind == "amount" else 1
-        if column.kind == "share" and source.percent == "points":
-            scale, style = 0.01, replace(style, percent="fraction")
-        rule = parse_hours if column.kind == "hours" else parse_number
-        return {name: _numbers_of(work, replace(style, scale=scale), rule)}, None
+        return {name: _numbers_of(work, style, parse_hours if column.kind == "hours" else parse_number)}, None
     if column.kind in ("code", "text"):
         values = work.texts
         if column.kind == "code" and not pc.all(pc.string_is_ascii(values)).as_py():
@@ -185,10 +185,15 @@ def _by_kind(
     if column.kind in ("date", "time"):
         return {name: _dates_of(work, source).cast(kind, safe=False)}, None
     if column.kind == "flag":
-        return {name: work.parse(parse_flag, kind)}, None
+        return {name: pa.array(work.parse(parse_flag), kind)}, None
     known = {fold(token): token for token in column.tokens}
     unknown = Bad("unknown_text", ", ".join(column.tokens))
-    return {name: work.parse(lambda text: known.get(fold(text), unknown), kind)}, None
+    return {name: pa.array(work.parse(lambda text: known.get(fold(text), unknown)), kind)}, None
+
+
+def _scale(column: schema.Column, source: Source) -> float:
+    """Factor of a column's numbers: the source's unit of money, or a share that is written in per cent."""
+    return {"amount": source.unit_scale, "share": 0.01 if source.percent == "points" else 1}.get(column.kind, 1)
 
 
 # Many numbers and dates at once
@@ -256,22 +261,12 @@ def _dates_of(work: _Texts, source: Source) -> pa.Array:
         is_plain = pc.and_(pc.match_substring_regex(iso, f"^{_YEAR}-{_MONTH}-{_DAY}{_TIME}$"), pa.array(work.open))
         plain = pc.cast(pc.if_else(is_plain, iso, pa.scalar(None, pa.string())), pa.timestamp("us"))
         work.open &= ~is_plain.to_numpy(zero_copy_only=False)
-    rest = work.parse(lambda text: parse_date(text, source.dates), pa.timestamp("us"))
+    rest = pa.array(work.parse(lambda text: parse_date(text, source.dates)), pa.timestamp("us"))
     return rest if plain is None else pc.coalesce(plain, rest)
 
 
 def _periods(work: _Texts, source: Source, year: int | None) -> tuple[dict[str, pa.Array], np.ndarray]:
-    periods: list[Period | None] = [None] * len(work.texts)
-
-    def rule(text: str) -> Period | Bad:
-        return parse_period(text, source.dates, year)
-
-    for place in np.flatnonzero(work.open):
-        found = rule(work.texts[int(place)].as_py())
-        if isinstance(found, Bad):
-            work.problems[int(place)] = found
-        else:
-            periods[place] = found
+    periods = work.parse(lambda text: parse_period(text, source.dates, year))
     kinds = np.array([period.kind if period else "" for period in periods], object)
     return {
         "period_start": pa.array([period and period.start for period in periods], pa.date32()),
@@ -282,16 +277,9 @@ def _periods(work: _Texts, source: Source, year: int | None) -> tuple[dict[str, 
 
 def _goal_values(name: str, work: _Texts, source: Source, style: NumberStyle, na: np.ndarray) -> dict[str, pa.Array]:
     """A target or result as number or date; a result that is not assessed is a state, never 0."""
-    values: list[float | None] = [None] * len(work.texts)
-    dates: list[date | None] = [None] * len(work.texts)
-    for place in np.flatnonzero(work.open):
-        found = _goal_value(work.texts[int(place)].as_py(), source, style)
-        if isinstance(found, Bad):
-            work.problems[int(place)] = found
-        elif isinstance(found, date):
-            dates[place] = found
-        else:
-            values[place] = found
+    found = work.parse(lambda text: _goal_value(text, source, style))
+    dates = [value if isinstance(value, date) else None for value in found]
+    values = [None if isinstance(value, date) else value for value in found]
     arrays = {name: pa.array(values, pa.float64()), f"{name}_date": pa.array(dates, pa.date32())}
     if name == "result":
         states = [
@@ -327,9 +315,7 @@ def _typed(name: str, column: schema.Column, array: pa.Array, source: Source) ->
     if column.kind in NUMBERS and (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         values = pc.cast(array, pa.float64())
         values = pc.if_else(pc.is_finite(values), values, pa.scalar(None, pa.float64()))
-        scale = source.unit_scale if column.kind == "amount" else 1
-        if column.kind == "share" and source.percent == "points":
-            scale = 0.01
+        scale = _scale(column, source)
         return {name: values if scale == 1 else pc.multiply(values, scale)}
     if pa.types.is_temporal(kind):
         if column.kind in ("date", "time"):

@@ -2,14 +2,18 @@
 
 import statistics
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 from mi_analysis.model import database
 from mi_analysis.model.audit import Received
-from mi_analysis.model.deliveries import Finding, magnitude_finding
-from mi_analysis.model.findings import cumulative_finding, stated_findings
-from mi_analysis.parameters import Institution
+from mi_analysis.model.findings import Finding, cumulative_finding, magnitude_finding, stated_findings
+from mi_analysis.parameters import Institution, Source
+
+Told = Iterator[tuple[int, Finding]]
+"""Positions of deliveries to stop, and why."""
 
 
 def set_aside(institution: Institution, received: list[Received], parts: Path) -> list[Received]:
@@ -21,99 +25,80 @@ def set_aside(institution: Institution, received: list[Received], parts: Path) -
         if first != item.file:
             item = stop(item, Finding("delivery.same_bytes", "warn", {"first": first}))
         checked.append(item)
-    checked = stop_cumulative([stop_superseded(item, checked, parts) for item in checked], parts)
-    checked = stop_magnitude(institution, checked)
-    return stop_stated(institution, checked)
-
-
-def stop_magnitude(institution: Institution, received: list[Received]) -> list[Received]:
-    """Stop deliveries some 1,000 times, or a thousandth of, what their source used to be."""
-    checked = list(received)
-    for source in institution.sources:
-        usual: dict[str, list[float]] = {}
-        for position, item in enumerate(checked):
-            if item.source == source and not item.stopped:
-                totals = {
-                    column: amounts["used"] / max(len(item.periods), 1)
-                    for column, amounts in item.account.amounts.items() if column.rpartition(".")[2] in SIZED
-                }  # fmt: skip
-                previous = {column: statistics.median(values) for column, values in usual.items()}
-                found = magnitude_finding(previous, totals) if previous else None
-                if found:
-                    checked[position] = stop(item, found)
-                    continue
-                for column, total in totals.items():
-                    usual.setdefault(column, []).append(total)
+    for look in (superseded, cumulative, magnitude, stated):
+        for name, source in institution.sources.items():
+            places = [place for place, item in enumerate(checked) if item.source == name and not item.stopped]
+            for at, finding in look(source, [checked[place] for place in places], parts):
+                checked[places[at]] = stop(checked[places[at]], finding)
     return checked
 
 
-SIZED = ("hours", "absence_hours", "amount", "pay", "norm_hours", "fte", "value")
-"""Columns whose total has a usual size (a signed balance may be anything)."""
+def stop(item: Received, finding: Finding) -> Received:
+    """The delivery, left out whole, with the finding that says why."""
+    return replace(item, stopped=True, findings=(*item.findings, finding))
+
+
+def superseded(_: Source, items: list[Received], parts: Path) -> Told:
+    """Two deliveries with figures for the same cells: the later extract counts; without dates, neither does."""
+    found: dict[int, Finding] = {}
+    for (place, item), other in product(enumerate(items), items):
+        shared_periods = set(item.periods) & set(other.periods) if other is not item else set()
+        tables = set(item.placed_rows) & set(other.placed_rows) & set(OVERLAP_KEYS) if shared_periods else set()
+        for table in sorted(tables):
+            if place not in found and (shared := overlap(table, parts / item.part, parts / other.part)):
+                values = {"other": other.file, "cells": shared, "table": table}
+                if not item.extracted_at or not other.extracted_at or item.extracted_at == other.extracted_at:
+                    found[place] = Finding("delivery.overlap", "stop", values)
+                elif item.extracted_at < other.extracted_at:
+                    found[place] = Finding("delivery.superseded", "warn", values)
+    yield from found.items()
 
 
 SERIES = ("hours", "absence", "staff", "volumes")
 """Tables that a year-to-date export can be taken for months of."""
 
 
-def stop_cumulative(received: list[Received], parts: Path) -> list[Received]:
-    """Stop a source whose monthly files, taken together, are the year to date."""
-    found: dict[str, Finding] = {}
-    for source, table in sorted(
-        {(item.source, table) for item in received if not item.stopped for table in item.placed_rows}
-    ):
-        files = [
-            file for item in received if item.source == source and not item.stopped
-            and (file := parts / item.part / f"{table}.parquet").exists()
-        ]  # fmt: skip
-        if len(files) > 1 and table in SERIES:
+def cumulative(_: Source, items: list[Received], parts: Path) -> Told:
+    """Monthly files that, taken together, are the year to date: all of them."""
+    for table in SERIES:
+        files = [file for item in items if (file := parts / item.part / f"{table}.parquet").exists()]
+        if len(files) > 1:
             connection = database.connect()
             database.add_parquet(connection, "together", files)
             finding = cumulative_finding(table, database.arrow(connection, "select * from together"))
             if finding and finding.severity == "stop":
-                found[source] = finding
-    return [stop(item, found[item.source]) if item.source in found and not item.stopped else item for item in received]
+                yield from ((place, finding) for place in range(len(items)))
+                return
 
 
-def stop_stated(institution: Institution, received: list[Received]) -> list[Received]:
-    """Stop a source whose deliveries together are not what its owner states."""
-    found: dict[str, list[Finding]] = {}
-    for source, profile in institution.sources.items():
-        accounts = [item.account for item in received if item.source == source and not item.stopped]
-        used: Counter[str] = Counter()
-        for account in accounts:
-            used.update({column: sums["used"] for column, sums in account.amounts.items()})
-        if accounts:
-            rows = sum(account.used for account in accounts)
-            found[source] = [*stated_findings(profile.contract.control_totals, used, rows)]
-    return [stop(item, *told) if (told := found.get(item.source)) and not item.stopped else item for item in received]
+SIZED = ("hours", "absence_hours", "amount", "pay", "norm_hours", "fte", "value")
+"""Columns whose total has a usual size (a signed balance may be anything)."""
 
 
-def stop(item: Received, *found: Finding) -> Received:
-    """The delivery, left out whole, with the finding that says why."""
-    return replace(item, stopped=True, findings=(*item.findings, *found))
-
-
-def stop_superseded(item: Received, received: list[Received], parts: Path) -> Received:
-    """Two deliveries with figures for the same cells: the later extract counts; without dates, neither does."""
-    for other in received:
-        tables = set(item.placed_rows) & set(other.placed_rows) & set(OVERLAP_KEYS)
-        if (
-            other is item
-            or other.source != item.source
-            or item.stopped
-            or other.stopped
-            or not set(item.periods) & set(other.periods)
-        ):
+def magnitude(_: Source, items: list[Received], parts: Path) -> Told:
+    """Deliveries some 1,000 times, or a thousandth of, what their source used to be."""
+    usual: dict[str, list[float]] = {}
+    for place, item in enumerate(items):
+        totals = {
+            column: amounts["used"] / max(len(item.periods), 1)
+            for column, amounts in item.account.amounts.items() if column.rpartition(".")[2] in SIZED
+        }  # fmt: skip
+        previous = {column: statistics.median(values) for column, values in usual.items()}
+        if found := magnitude_finding(previous, totals):
+            yield place, found
             continue
-        for table in sorted(tables):
-            shared = overlap(table, parts / item.part, parts / other.part)
-            if shared:
-                values = {"other": other.file, "cells": shared, "table": table}
-                if not item.extracted_at or not other.extracted_at or item.extracted_at == other.extracted_at:
-                    return stop(item, Finding("delivery.overlap", "stop", values))
-                if item.extracted_at < other.extracted_at:
-                    return stop(item, Finding("delivery.superseded", "warn", values))
-    return item
+        for column, total in totals.items():
+            usual.setdefault(column, []).append(total)
+
+
+def stated(source: Source, items: list[Received], parts: Path) -> Told:
+    """Deliveries that together are not what their owner states: all of them."""
+    used: Counter[str] = Counter()
+    for item in items:
+        used.update({column: sums["used"] for column, sums in item.account.amounts.items()})
+    rows = sum(item.account.used for item in items)
+    for finding in stated_findings(source.contract.control_totals, used, rows):
+        yield from ((place, finding) for place in range(len(items)))
 
 
 OVERLAP_KEYS = {

@@ -8,9 +8,10 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -101,6 +102,23 @@ def add_parquet(connection: duckdb.DuckDBPyConnection, name: str, files: list[Pa
 def add_arrow(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> None:
     """Make ``name`` a view over an Arrow table."""
     connection.register(name, table)
+
+
+def add_table(
+    connection: duckdb.DuckDBPyConnection, name: str, columns: str, rows: Iterable[Iterable[object]]
+) -> None:  # fmt: skip
+    """Make a table of few rows; ``columns`` are SQL names and types, in the order of the values."""
+    connection.execute(f"create or replace temp table {name} ({columns})")
+    values = ", ".join(f"({', '.join(map(literal, row))})" for row in rows)
+    if values:  # as text: an Arrow table of Python values would load pandas first
+        connection.execute(f"insert into {name} values {values}")
+
+
+def literal(value: object) -> str:
+    """SQL literal of a text, number, date or missing value."""
+    if value is None:
+        return "null"
+    return quoted(str(value)) if isinstance(value, str | date) else repr(value)
 
 
 def write(connection: duckdb.DuckDBPyConnection, query: str, file: Path, options: str = "") -> None:

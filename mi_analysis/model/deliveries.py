@@ -20,10 +20,8 @@ from mi_analysis.model.findings import (
     column_breaches,
     control_totals,
     cumulative_finding,
-    magnitude_finding,
     months_of_ytd,
     percent_beside_fraction,
-    stated_findings,
     stop,
     text_breaches,
     total_findings,
@@ -46,10 +44,6 @@ from mi_analysis.model.rows import (
 from mi_analysis.model.schema import TABLES
 from mi_analysis.model.values import Period, fold, parse_date, parse_period
 from mi_analysis.parameters import Institution, Problem, Source, WrongUse, nearest
-
-__all__ = [
-    "Account", "ControlTotal", "Delivery", "Finding", "check_profiles", "magnitude_finding", "read", "stated_findings",
-]  # fmt: skip
 
 QUARANTINE = pa.schema(
     [("delivery", pa.string()), ("row", pa.int64()), *((name, pa.string()) for name in ("column", "text", "reason"))]

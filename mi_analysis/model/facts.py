@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mi_analysis.model import database
-from mi_analysis.model.deliveries import Finding
-from mi_analysis.model.history import stints
+from mi_analysis.model.columns import ARROW
+from mi_analysis.model.findings import Finding
+from mi_analysis.model.history import standing
 from mi_analysis.model.keys import Keys, Placement
 from mi_analysis.model.schema import NOT_PLACED, STORED, TABLES
 from mi_analysis.model.values import end_of
@@ -148,13 +149,6 @@ def found_places(
     return places, rows
 
 
-KINDS = {
-    **dict.fromkeys(("code", "text", "token"), pa.string()),
-    **dict.fromkeys(("number", "amount", "hours", "days", "share"), pa.float64()),
-    "date": pa.date32(),
-    "time": pa.timestamp("us"),
-    "flag": pa.bool_(),
-}
 ALWAYS = {"unit": pa.string(), "activity": pa.string(), "person_key": pa.string(), "withheld": pa.bool_()}
 OF_TABLE = {
     "ledger": {"date": pa.date32()},
@@ -168,7 +162,7 @@ OF_THE_INSTITUTION = ("goals", "comments")
 
 def with_all_columns(fact: pa.Table, table: str) -> pa.Table:
     """The fact with a null column for each of its table's columns that the delivery does not have."""
-    declared = {name: KINDS[column.kind] for name, column in TABLES[table].columns.items() if column.kind != "period"}
+    declared = {name: ARROW[column.kind] for name, column in TABLES[table].columns.items() if column.kind != "period"}
     for name, kind in (ALWAYS | declared | OF_TABLE.get(table, {})).items():
         if name not in fact.column_names:
             fact = fact.append_column(name, pa.nulls(fact.num_rows, kind))
@@ -191,21 +185,12 @@ def placement_of(known: Keys, key: str, table: str, system: str, code: str, begi
 
 def add_above(connection: duckdb.DuckDBPyConnection, known: Keys, structure: str) -> None:
     """Make the table ``above``: each unit, as delivered, and every unit of the structure that holds it, with the days."""
-    if structure == "as_was":
-        spans = [
-            (one.unit, above, one.first, one.last)
-            for one in stints((row.unit, row.parent, row.valid_from) for row in known.units)
-            for above in one.above
-        ]
-        rows = {*spans, (NOT_PLACED, NOT_PLACED, date.min, date.max)}
-    else:
-        rows = {
-            (unit, above, date.min, date.max)
-            for unit, target, _, _ in known.restated()
-            for above in (known.ancestors(target) or [target])
-        }
-    columns = zip(("unit", "above", "first_day", "last_day"), map(list, zip(*sorted(rows), strict=True)), strict=True)
-    database.add_arrow(connection, "above", pa.table(dict(columns)))
+    newest_last = sorted(known.units, key=lambda row: row.valid_to)
+    units = [(row.unit, row.parent, row.valid_from) for row in newest_last]
+    own, held = standing(structure, units, [row[:3] for row in known.restated()])
+    rows = {(unit, over, one.first, one.last) for unit, target, _ in own for one in held[target] for over in one.above}
+    columns = "unit varchar, above varchar, first_day date, last_day date"
+    database.add_table(connection, "above", columns, sorted(rows))
 
 
 def count_persons(connection: duckdb.DuckDBPyConnection, table: str, source: Source, long: int) -> bool:

@@ -5,6 +5,8 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
+from mi_analysis.model.schema import NOT_PLACED
+
 if TYPE_CHECKING:
     from mi_analysis.model.keys import Unit
 
@@ -33,27 +35,56 @@ def stints(rows: Iterable[tuple[str, str, date]]) -> list[Stint]:
     held: dict[str, list[tuple[date, str]]] = {}
     for unit, parent, first in sorted(rows, key=lambda row: (row[0], row[2])):
         held.setdefault(unit, []).append((first, parent))
-    days = sorted({first for steps in held.values() for first, _ in steps} | {date.min})
+    spans: dict[str, list[tuple[date, tuple[str, ...]]]] = {unit: [] for unit in held}
+    for day in sorted({first for steps in held.values() for first, _ in steps} | {date.min}):
+        parents = {
+            unit: [parent for first, parent in steps if first <= max(day, steps[0][0])][-1] for unit, steps in held.items()
+        }  # fmt: skip
+        for unit, stood in spans.items():
+            above = chain(unit, parents)
+            if not stood or stood[-1][1] != above:
+                stood.append((day, above))
     found = []
-    for unit in held:
-        spans: list[tuple[date, tuple[str, ...]]] = []
-        for day in days:
-            above = _above(unit, day, held)
-            if not spans or spans[-1][1] != above:
-                spans.append((day, above))
-        ends = [first - ONE_DAY for first, _ in spans[1:]] + [date.max]
-        found += [Stint(unit, above, first, last) for (first, above), last in zip(spans, ends, strict=True)]
+    for unit, stood in spans.items():
+        ends = [first - ONE_DAY for first, _ in stood[1:]] + [date.max]
+        found += [Stint(unit, above, first, last) for (first, above), last in zip(stood, ends, strict=True)]
     return found
 
 
-def _above(unit: str, day: date, held: dict[str, list[tuple[date, str]]]) -> tuple[str, ...]:
-    chain: list[str] = []
-    while unit and unit not in chain:
-        chain.append(unit)
-        steps = held.get(unit, [])
-        begun = [parent for first, parent in steps if first <= day]
-        unit = begun[-1] if begun else steps[0][1] if steps else ""
-    return tuple(chain)
+def chain(unit: str, parents: Mapping[str, str]) -> tuple[str, ...]:
+    """The unit and every known unit above it."""
+    found = [unit]
+    while (unit := parents.get(unit, "")) in parents and unit not in found:
+        found.append(unit)
+    return tuple(found)
+
+
+Shares = list[tuple[str, str, float]]
+"""Unit as delivered, unit of the structure of which it is a part, share."""
+
+
+def standing(
+    structure: str, units: Iterable[tuple[str, str, date]], mapped: Shares
+) -> tuple[Shares, dict[str, list[Stint]]]:
+    """What each unit is part of in a structure, and what those stand under.
+
+    Parameters
+    ----------
+    structure
+        ``today``: every unit as a part of today's, under what those stand under now, whatever the day; ``as_was``: every unit
+        by itself, under what it stood under on each day.
+    units
+        Unit, the unit above it (blank: none) and the first day of that, the newest last.
+    mapped
+        Every unit in today's structure.
+    """
+    if structure == "as_was":
+        held = {NOT_PLACED: [Stint(NOT_PLACED, (NOT_PLACED,), date.min, date.max)]}
+        for one in stints(units):
+            held.setdefault(one.unit, []).append(one)
+        return [(unit, unit, 1.0) for unit in held], held
+    parents = {unit: parent for unit, parent, _ in units}
+    return mapped, {unit: [Stint(unit, chain(unit, parents), date.min, date.max)] for _, unit, _ in mapped}
 
 
 def ring(unit: str, onward: Mapping[str, Sequence[str]]) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from mi_analysis.model.deliveries import Finding
+from mi_analysis.model.findings import Finding
 from mi_analysis.model.history import ring
 from mi_analysis.model.schema import NOT_PLACED
 from mi_analysis.model.values import fold
@@ -190,15 +190,6 @@ class Keys:
             for successor, share, estimated in last.successors
             for target, part, also in self._follow(successor, today, seen | {unit})
         ]
-
-    def ancestors(self, unit: str) -> list[str]:
-        """The unit and every unit above it, in the newest structure."""
-        chain: list[str] = []
-        while unit and unit not in chain:
-            chain.append(unit)
-            rows = self.units_by_code.get(unit)
-            unit = max(rows, key=lambda row: row.valid_to).parent if rows else ""
-        return chain
 
 
 def grouped(rows: Iterable[Row], key: Callable[[Row], Any]) -> dict[Any, list[Row]]:

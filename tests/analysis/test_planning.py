@@ -178,7 +178,7 @@ def test_80_per_cent_intervals_cover_75_to_85_per_cent():
     (pd.concat([history(), history().head(1)]), {},
      "1 rows repeat a key; there must be one row per activity x period_start."),
     (history().assign(cases=-1), {},
-     "Cases and hours must not be negative; a correction belongs in the month it corrects."),
+     "Cases and hours must not be negative; a correction belongs in the period it corrects."),
     (history().assign(cases=np.inf), {}, "cases has 144 infinite values; a ratio over zero is blank, never infinite."),
     (history().assign(cases=np.nan), {},
      "A has 0 months with cases and hours; at least 6 are needed."),

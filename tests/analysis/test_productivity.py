@@ -102,7 +102,7 @@ def test_units_that_do_not_change_at_all_have_no_trend():
 @pytest.mark.parametrize(("table", "message"), [
     (panel(months=2), "The units have 2 months with hours; a trend needs at least 12."),
     (pd.concat([panel(), panel().head(1)]), "1 rows repeat a key; there must be one row per unit x period_start."),
-    (panel().assign(hours=-1.0), "Cases and hours must not be negative; a correction belongs in the month it corrects."),
+    (panel().assign(hours=-1.0), "Cases and hours must not be negative; a correction belongs in the period it corrects."),
     (panel().assign(hours=0.0), "No unit has both cases and hours; there is no rate to follow."),
     (panel().assign(cases=np.inf), "cases has 432 infinite values; a ratio over zero is blank, never infinite."),
     (panel(1, 12).assign(unit=[f"U{i}" for i in range(12)]),

@@ -11,8 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from mi_analysis.model.deliveries import Delivery, check_profiles, magnitude_finding, read, stated_findings
-from mi_analysis.model.findings import cumulative_finding
+from mi_analysis.model.deliveries import Delivery, check_profiles, read
+from mi_analysis.model.findings import cumulative_finding, magnitude_finding, stated_findings
 from mi_analysis.parameters import Fact, Source, WrongUse, load_institution
 from mi_analysis.reporting.wording import Words
 

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from mi_analysis.model.history import Change, Stint, changes, stints
+from mi_analysis.model.history import Change, Stint, changes, standing, stints
 from mi_analysis.model.keys import Unit
 
 EVER, END = date.min, date.max
@@ -57,6 +57,22 @@ def test_a_unit_follows_when_the_one_above_it_moves():
 
 def test_a_ring_of_units_ends():
     assert stints([("A", "B", EVER), ("B", "A", EVER)])[0] == Stint("A", ("A", "B"), EVER, END)
+
+
+@pytest.mark.parametrize("structure", ["today", "as_was"])
+def test_a_unit_above_that_is_not_told_of_holds_nothing(structure):
+    own, held = standing(structure, [("A", "X", EVER)], [("A", "A", 1.0), ("~", "~", 1.0)])
+
+    assert sorted(own) == [("A", "A", 1.0), ("~", "~", 1.0)]
+    assert held == {"A": [Stint("A", ("A",), EVER, END)], "~": [Stint("~", ("~",), EVER, END)]}
+
+
+def test_of_today_a_unit_that_is_gone_stands_where_its_parts_do():
+    units = [("I", "", EVER), ("P", "I", EVER), ("M", "Q", EVER), ("M", "P", MOVE)]
+    own, held = standing("today", units, [("S", "M", 0.6), ("M", "M", 1.0)])
+
+    assert own == [("S", "M", 0.6), ("M", "M", 1.0)]
+    assert held == {"M": [Stint("M", ("M", "P", "I"), EVER, END)]}
 
 
 def test_in_todays_structure_only_a_split_breaks_a_series(organisation):

@@ -265,6 +265,5 @@ def test_a_code_that_means_two_things_on_one_day_maps_nothing():
     assert found.place_activity("time", "500", *MARCH).targets == ((NOT_PLACED, 1.0),)
 
 
-def test_the_way_up_ends_at_the_institution(known):
-    assert known.ancestors("2110") == ["2110", "2000"]
+def test_the_institution_is_the_unit_with_none_above_it(known):
     assert known.root == "2000"
