@@ -107,10 +107,7 @@ def associate(
         whose columns ``frame`` must have.
     left_out : rows the caller left out beforehand, by reason (hidden cells).
 
-    Raises
-    ------
-    BadInput
-        Wrong table, key or numbers. Too little data, or data that do not vary, is a verdict and no error.
+    Raises `BadInput`: wrong table, key or numbers. Too little data, or data that do not vary, is a verdict and no error.
     """
     four_way(0, 1, 1, margin)  # a wrong margin is told before the answer
     if not (np.isfinite(step) and step > 0):

@@ -94,9 +94,8 @@ def control_chart(
     table, freedom = _season_taken_out(table, kind) if seasonal else (table, 1.0)
     table, segments = _limits(table, _starts(table, rebase_at), baseline, screen, kind, freedom)
     table = _flag(table, segments, GOOD_SIDE[direction])
-    table = table.assign(
-        lower_drawn=table["lower"].clip(lower=bounds[0]), upper_drawn=table["upper"].clip(upper=bounds[1])
-    )
+    lower_drawn, upper_drawn = table["lower"].clip(lower=bounds[0]), table["upper"].clip(upper=bounds[1])
+    table = table.assign(lower_drawn=lower_drawn, upper_drawn=upper_drawn)
     latest = table[table["value"].notna()].iloc[-1]
     assessed = not segments[-1].trial and np.isfinite(latest["lower"])
     return ControlChart(
@@ -213,9 +212,8 @@ def _flag(table: pd.DataFrame, segments: tuple[Segment, ...], good: int) -> pd.D
     trial = table["segment"].map(lambda number: segments[number].trial)
     for _, rows in table[~trial & table["value"].notna() & table["lower"].notna()].groupby(["segment", "block"]):
         y, lower, upper = (rows[name].to_numpy() for name in ("value", "lower", "upper"))
-        table.loc[rows.index, list(RULES)] = np.column_stack(
-            [*signals(y, rows["centre"].iloc[0], lower, upper).values()]
-        )
+        by_rule = signals(y, rows["centre"].iloc[0], lower, upper)
+        table.loc[rows.index, list(RULES)] = np.column_stack([*by_rule.values()])
     found = table[list(RULES)].to_numpy()
     first = (found != 0).argmax(axis=1)
     sign = found[np.arange(len(found)), first]

@@ -89,9 +89,8 @@ def durations_of(table: pd.DataFrame, *, horizon: float = 180) -> Durations:
     enough = [name for name, part in groups.items() if part["closed"].sum() > 0]
     at_risk, closed = _risk_sets([groups[name] for name in enough]) if len(enough) > 1 else (EMPTY, EMPTY)
     curves = {name: _curve(part) for name, part in parts}
-    result = pd.DataFrame([_summary(name, part, curves[name], horizon) for name, part in parts]).reindex(
-        columns=COLUMNS
-    )
+    rows = [_summary(name, part, curves[name], horizon) for name, part in parts]
+    result = pd.DataFrame(rows).reindex(columns=COLUMNS)
     curve = pd.concat([one.assign(group=name) for name, one in curves.items()], ignore_index=True)
     comparison = _log_rank(at_risk, closed)
     late = bool((whole.loc[whole["entered"] > 0, "day"] > FROM_THE_START).any())
@@ -140,10 +139,8 @@ def _read(cases: pd.DataFrame, by: str | None) -> pd.DataFrame:
     if by and by not in cases:
         raise BadInput(f"The table lacks {by}; it has {', '.join(map(str, cases.columns))}.")
     table = no_blanks(checked(cases, finite=needed), [*needed, by] if by else needed)
-    if (table["days"] < 0).any():
-        raise BadInput(
-            f"{int((table['days'] < 0).sum())} cases end before they begin; correct the dates or leave them out."
-        )
+    if early := int((table["days"] < 0).sum()):
+        raise BadInput(f"{early} cases end before they begin; correct the dates or leave them out.")
     if not table["closed"].isin([0, 1]).all():
         raise BadInput("closed must be 1 (closed) or 0 (still open).")
     entry = table["entry"] if late else pd.Series(0.0, table.index)
@@ -171,17 +168,8 @@ def _curve(table: pd.DataFrame) -> pd.DataFrame:
     with np.errstate(divide="ignore", invalid="ignore"):
         width = stats.norm.isf(0.025) * relative / np.log(share)
         low, high = share ** np.exp(-width), share ** np.exp(width)
-    return pd.DataFrame(
-        {
-            "day": day,
-            "at_risk": at_risk,
-            "closed": closed,
-            "open_share": share,
-            "se": share * relative,
-            "low": low,
-            "high": high,
-        }
-    )
+    known = {"day": day, "at_risk": at_risk, "closed": closed, "open_share": share}
+    return pd.DataFrame({**known, "se": share * relative, "low": low, "high": high})
 
 
 def _first_day(days: pd.Series, share: pd.Series, level: float) -> float:
@@ -212,12 +200,8 @@ def _summary(name: str, table: pd.DataFrame, curve: pd.DataFrame, horizon: float
             row[f"q{q * 100:.0f}{suffix}"] = _first_day(curve["day"], curve[column].fillna(np.inf), 1 - q)
     mean, se = _mean_to(curve, horizon)
     half = stats.norm.isf(0.025) * se
-    row |= {
-        "mean_to": mean,
-        "mean_to_se": se,
-        "mean_to_low": max(0.0, mean - half),
-        "mean_to_high": min(horizon, mean + half),
-    }
+    row |= {"mean_to": mean, "mean_to_se": se}
+    row |= {"mean_to_low": max(0.0, mean - half), "mean_to_high": min(horizon, mean + half)}
     days = np.repeat(table["day"].to_numpy(float), table["closed"])
     return row | {"closed_median": float(np.median(days)), "closed_mean": float(days.mean())}
 
@@ -249,10 +233,8 @@ def _hazards(groups: Sequence[str], at_risk: Array, closed: Array) -> pd.DataFra
     if not closed.size:
         return pd.DataFrame(columns=columns)
     times = closed.sum(axis=1).astype(int)
-    gone = np.concatenate([np.arange(n) / n for n in times])[
-        :, None
-    ]  # the part of a day's closings before each of them
-    open_then = np.repeat(at_risk, times, axis=0) - gone * np.repeat(closed, times, axis=0)
+    gone = np.concatenate([np.arange(n) / n for n in times])  # the part of a day's closings before each of them
+    open_then = np.repeat(at_risk, times, axis=0) - gone[:, None] * np.repeat(closed, times, axis=0)
     log_ratio, information = np.zeros(len(groups) - 1), np.eye(len(groups) - 1)
     for _ in range(MOST_STEPS):
         rate = open_then * np.exp(np.r_[0.0, log_ratio])
@@ -274,11 +256,8 @@ def _hazards(groups: Sequence[str], at_risk: Array, closed: Array) -> pd.DataFra
 def _verdict(comparison: dict[str, float] | None) -> tuple[Sentence, ...]:
     if comparison is None:
         return ()
-    return (
-        Sentence(
-            "verdict.compare.overlap" if comparison["p"] >= 0.05 else "verdict.compare.durations_differ", comparison
-        ),
-    )
+    key = "overlap" if comparison["p"] >= 0.05 else "durations_differ"
+    return (Sentence(f"verdict.compare.{key}", comparison),)
 
 
 def _warnings(made: pd.DataFrame, curve: pd.DataFrame, horizon: float, not_compared: set[str]) -> list[Sentence]:

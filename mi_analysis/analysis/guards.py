@@ -103,13 +103,9 @@ def curvature(panel: Panel) -> Sentence | None:
     turning = -linear / (2 * square)
     by_delta = np.array([-1 / (2 * square), linear / (2 * square**2)])
     low, high = t_interval(turning, float(np.sqrt(by_delta @ covariance @ by_delta)), df)
-    turns = (
-        t[0] * t[1] < 0
-        and min(map(abs, t)) > stats.t.ppf(1 - GUARD_LEVEL, df)
-        and scaled.min() < low < high < scaled.max()
-    )
+    clear = t[0] * t[1] < 0 and min(map(abs, t)) > stats.t.ppf(1 - GUARD_LEVEL, df)
     values: dict[str, object] = {"slope_low": slopes[0] / spread, "slope_high": slopes[1] / spread}
-    if turns:
+    if clear and scaled.min() < low < high < scaled.max():
         at, low, high = (float((centre + spread * v) * panel.step) for v in (turning, low, high))
         return Sentence("warning.assoc.turning_point", {**values, "at": at, "lo": low, "hi": high})
     return Sentence("warning.assoc.curvature", values)
@@ -195,9 +191,8 @@ def missing_periods(panel: Panel) -> Sentence | None:
     series, periods = int(panel.series.max()) + 1, int(panel.period.max()) + 1
     missing = series * periods - len(panel)
     counts = np.bincount(panel.series)
-    units = sorted(
-        {panel.units[u] for u in panel.unit[np.isin(panel.series, np.flatnonzero(counts < periods))]}, key=str
-    )
+    short = np.unique(panel.unit[np.isin(panel.series, np.flatnonzero(counts < periods))])
+    units = sorted((panel.units[unit] for unit in short), key=str)
     values = {"missing": missing, "expected": series * periods, "units": tuple(units)}
     return Sentence("warning.assoc.missing_periods", values) if missing else None
 

@@ -85,10 +85,7 @@ def least_squares(y: Array, x: Array) -> LeastSquares:
     ----------
     y, x : arrays (N,) and (N, P), with the constant as the first column of x.
 
-    Raises
-    ------
-    NotIdentified
-        When a column is a combination of the others, or there are no more rows than columns.
+    Raises `NotIdentified` when a column is a combination of the others, or there are no more rows than columns.
     """
     scale = np.linalg.norm(x, axis=0)
     rows, columns = x.shape
@@ -177,10 +174,7 @@ def panel_fit(
     CRV1 has the factor G/(G-1) x (N-1)/(N-K); K counts regressors and period effects, and one for the
     unit effects, which are nested in the clusters. CRV3 is the jackknife (G-1)/G x sum of (b_-g - b)^2.
 
-    Raises
-    ------
-    NotIdentified
-        When the effects explain a regressor, or regressors are collinear.
+    Raises `NotIdentified` when the effects explain a regressor, or regressors are collinear.
     """
     columns, bases = take_out_effects(np.column_stack([y, x]), unit, period, block)
     y_left, x_left = columns[:, 0], columns[:, 1:]
@@ -245,23 +239,22 @@ def leave_out_change(q: Array, residuals: Array, cluster: Codes, bases: tuple[Ba
 
 
 def driscoll_kraay(fit: PanelFit, calendar: Codes, lag: int | None = None) -> Array:
-    """Covariance (P, P) robust to shocks that units share, Bartlett weights, no small-sample factor.
+    """Covariance (P, P) robust to shocks that units share, without a small-sample factor.
 
-    ``calendar`` (N,) is the number of the period, so a missing month is a gap and not a shift; the default
-    lag is floor(4 (T/100)^(2/9)).
+    ``calendar`` (N,) is the number of the period, so a missing month is a gap and not a shift.
     """
-    sums = _sums(fit.q * fit.residuals[:, None], calendar, int(calendar.max()) + 1)
-    lag = default_lag(len(sums)) if lag is None else lag
-    meat = sums.T @ sums
-    for step in range(1, min(lag, len(sums) - 1) + 1):
-        shifted = sums[step:].T @ sums[:-step]
-        meat = meat + (1 - step / (lag + 1)) * (shifted + shifted.T)
+    meat = bartlett(_sums(fit.q * fit.residuals[:, None], calendar, int(calendar.max()) + 1), lag)
     return np.linalg.solve(fit.r, np.linalg.solve(fit.r, meat).T)
 
 
-def default_lag(periods: int) -> int:
-    """Newey & West's (1994) rule for the Bartlett lag."""
-    return int(4 * (periods / 100) ** (2 / 9))
+def bartlett(scores: Array, lag: int | None = None) -> Array:
+    """Products (P, P) of scores (T, P) and of those up to a lag apart, by Bartlett's weights (Newey & West 1987, 1994)."""
+    lag = int(4 * (len(scores) / 100) ** (2 / 9)) if lag is None else lag
+    meat = scores.T @ scores
+    for step in range(1, min(lag, len(scores) - 1) + 1):
+        shifted = scores[step:].T @ scores[:-step]
+        meat = meat + (1 - step / (lag + 1)) * (shifted + shifted.T)
+    return meat
 
 
 def wild_bootstrap(fit: PanelFit, position: int = 0, seed: int = 0, level: float = 0.95) -> Bootstrap:
@@ -354,10 +347,7 @@ def fractional_logit(share: Array, x: Array, cluster: Codes) -> ShareFit:
 
     ``x`` (N, P) has no constant. ``effect`` (P,) is the average of p(1-p)b, its error by the delta method.
 
-    Raises
-    ------
-    NotIdentified
-        When the fit does not settle: all shares at an end, or a regressor that separates them.
+    Raises `NotIdentified` when the fit does not settle: all shares at an end, or a regressor that separates them.
     """
     scale = np.maximum(np.abs(x).max(axis=0), np.finfo(float).tiny)
     design = np.column_stack([np.ones(len(x)), x / scale])

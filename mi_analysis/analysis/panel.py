@@ -65,10 +65,7 @@ def read_panel(
 ) -> Panel:
     """Check the key and the numbers, leave out what cannot be used, and sort; with ``logs``, log(y / over) on log(x).
 
-    Raises
-    ------
-    BadInput
-        Missing column, repeated or blank key, text or infinity among the numbers, periods that are no dates.
+    Raises `BadInput`: missing column, repeated or blank key, text or infinity among the numbers, periods that are no dates.
     """
     keys = [unit, activity, period] if activity else [unit, period]
     table = checked(frame, keys=keys, finite=[y, *x])

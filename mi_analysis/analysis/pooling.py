@@ -12,7 +12,7 @@ from scipy import optimize, stats
 
 from mi_analysis.analysis.association import Association
 from mi_analysis.analysis.basis import BadInput
-from mi_analysis.analysis.inference import Array, default_lag, t_interval, t_p_value
+from mi_analysis.analysis.inference import Array, bartlett, t_interval, t_p_value
 from mi_analysis.analysis.panel import calendar_numbers
 
 FEWEST_PERIODS = 6  # for a slope of a unit's own
@@ -35,15 +35,12 @@ class Pooled:
     table: pd.DataFrame
 
 
-def pool_estimates(units: Sequence[object], estimates: Sequence[float], se: Sequence[float]) -> Pooled:
+def pool_estimates(units: Sequence[object], estimates: Sequence[float], errors: Sequence[float]) -> Pooled:
     """Random-effects mean of independent estimates, and each drawn towards it (empirical Bayes).
 
-    Raises
-    ------
-    BadInput
-        Under three estimates, or a standard error that is no number over zero.
+    Raises `BadInput`: under three estimates, or a standard error that is no number over zero.
     """
-    b, v = np.asarray(estimates, float), np.asarray(se, float) ** 2
+    b, v = np.asarray(estimates, float), np.asarray(errors, float) ** 2
     if len(b) < 3 or not (np.isfinite(b).all() and np.isfinite(v).all() and (v > 0).all()):
         raise BadInput("Pooling needs three or more estimates, each a number with a standard error over 0.")
     k, tau2 = len(b), between_variance(b, v)
@@ -52,16 +49,11 @@ def pool_estimates(units: Sequence[object], estimates: Sequence[float], se: Sequ
     adjusted = float(np.sqrt(weight @ (b - mean) ** 2 / ((k - 1) * weight.sum())))
     own = tau2 / (tau2 + v)
     pooled, pooled_se = mean + own * (b - mean), np.sqrt(own * v + (1 - own) ** 2 * se_mean**2)
-    half = float(stats.norm.ppf(0.975))
-    table = pd.DataFrame(
-        {"unit": list(units), "own": b, "own_se": np.sqrt(v), "pooled": pooled, "pooled_se": pooled_se, "weight": own}
-    )
-    table = table.assign(
-        own_lo=b - half * np.sqrt(v),
-        own_hi=b + half * np.sqrt(v),
-        lo=pooled - half * pooled_se,
-        hi=pooled + half * pooled_se,
-    )
+    half, se = float(stats.norm.ppf(0.975)), np.sqrt(v)
+    table = pd.DataFrame({
+        "unit": list(units), "own": b, "own_se": se, "own_lo": b - half * se, "own_hi": b + half * se, "pooled": pooled,
+        "pooled_se": pooled_se, "lo": pooled - half * pooled_se, "hi": pooled + half * pooled_se, "weight": own,
+    })  # fmt: skip
     interval, p = t_interval(mean, adjusted, k - 1), t_p_value(mean, adjusted, k - 1)
     return Pooled(mean=mean, se=se_mean, se_adjusted=adjusted, interval=interval, p=p, tau2=tau2, table=table)
 
@@ -84,10 +76,7 @@ def pool_slopes(association: Association, *, unit: str = "unit", period: str = "
     The slopes are taken after unit and period effects, so that the headline is their mean weighted by each
     unit's variation in exposure. Units with under six periods, or a constant exposure, have no row.
 
-    Raises
-    ------
-    BadInput
-        When the association has no estimate, or fewer than three units have a slope.
+    Raises `BadInput` when the association has no estimate, or fewer than three units have a slope.
     """
     if association.estimate is None:
         raise BadInput("The association has no estimate, so there are no slopes to pool.")
@@ -108,8 +97,6 @@ def _hac_slope(y: Array, x: Array, calendar: Array) -> tuple[float, float]:
     """Slope through the origin with Newey & West's error (by calendar), times T/(T-2)."""
     size = float(x @ x)
     slope = float(x @ y) / size
-    score = np.bincount(calendar, x * (y - slope * x))
-    lag, meat = default_lag(len(score)), float(score @ score)
-    for step in range(1, min(lag, len(score) - 1) + 1):
-        meat += 2 * (1 - step / (lag + 1)) * float(score[step:] @ score[:-step])
+    scores = np.bincount(calendar, x * (y - slope * x)).astype(float)
+    meat = float(bartlett(scores[:, None])[0, 0])
     return slope, float(np.sqrt(max(meat, 0) * len(y) / (len(y) - 2)) / size)

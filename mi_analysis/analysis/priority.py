@@ -78,11 +78,8 @@ def _read(tasks: pd.DataFrame, hours: float) -> pd.DataFrame:
     given = [name for name in OPTIONAL if name in tasks]
     table = no_blanks(checked(tasks, ["activity"], [*NUMBERS, *given]), [*NUMBERS, *given])
     table = table.assign(**{name: 0.0 for name in OPTIONAL if name not in given})
-    if (
-        (table[NUMBERS + OPTIONAL] < 0).any(axis=None)
-        or (table["hours_per_case"] <= 0).any()
-        or not 0 <= hours < np.inf
-    ):
+    negative = (table[NUMBERS + OPTIONAL] < 0).any(axis=None)
+    if negative or (table["hours_per_case"] == 0).any() or not 0 <= hours < np.inf:
         raise BadInput("Hours per case must be above 0, and hours, cases and weights not negative.")
     for _, weight, cases in _EARNS:
         if ((table[weight] > 0) & (table[cases] == 0)).any():

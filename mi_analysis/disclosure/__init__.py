@@ -14,10 +14,9 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from mi_analysis.disclosure import primary
 from mi_analysis.disclosure.goals import holding_hidden_goals, released_goals
 from mi_analysis.disclosure.kept import Kept
-from mi_analysis.disclosure.primary import GUARD_COLUMNS
+from mi_analysis.disclosure.primary import GUARD_COLUMNS, PLACE
 from mi_analysis.measures.catalogue import CATALOGUE, Measure
 from mi_analysis.model.schema import ALL
 from mi_analysis.parameters import Audience, Privacy
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from mi_analysis.model.audit import Restated
 
 CELL = ["unit", "activity", "period_start", "grain", "window"]
-PLACE = ["unit", "period_start", "grain", "window"]
 LOOKED_BY = ["unit", "grain", "window"]
 MOVED = {
     "hours": ("registered_hours",), "absence": ("sick_days", "child_sick_days", "injury_days"), "staff": ("fte",),
@@ -210,7 +208,7 @@ def release(
     kept
         What earlier reports hid, which stays hidden; what is hidden now is added to it.
     """
-    from mi_analysis.disclosure.hiding import Hidden  # with scipy, which a slice does not need
+    from mi_analysis.disclosure.hiding import Hidden, guards_of  # with scipy, which a slice does not need
 
     places = frames.guards[[*PLACE, *GUARD_COLUMNS]].reset_index(drop=True)
     public = audience == "public"
@@ -224,7 +222,7 @@ def release(
     values, states = frames.values.copy(), [frames.states]
     for measure, entry in catalogue.items():
         reason = np.full(len(values), "", object)
-        for kind in primary.guards_of(entry) if measure in values else ():
+        for kind in guards_of(entry) if measure in values else ():
             reason = np.where(reason == "", hidden.reason(kind, measure), reason)
         cells = (reason != "") & (values[measure].notna().to_numpy() | withheld) if measure in values else reason != ""
         if cells.any():
@@ -234,7 +232,7 @@ def release(
         sick=hidden.reason("sick", "sick_days"), overtime=hidden.reason("overtime", "overtime_hours")
     )
     goals, lost = released_goals(frames.goals, shown[shown["activity"] == ALL], goals_about_staff)
-    degrees = holding_hidden_goals(values, lost, parents or {}, set(frames.goals["unit"]))
+    degrees = holding_hidden_goals(values, lost, parents or {}, set(frames.goals["unit"]), year_start)
     if degrees.any():
         values.loc[degrees, "goal_degree"] = np.nan
         states.append(values.loc[degrees, CELL].assign(measure="goal_degree", state="hidden", reason="few_persons"))

@@ -14,6 +14,8 @@ from scipy import sparse
 from scipy.optimize import linprog
 from scipy.sparse.linalg import lsqr
 
+from mi_analysis.disclosure.kept import SUM
+from mi_analysis.model.history import chain, known_parents
 from mi_analysis.model.schema import ALL
 
 TRIES = 3
@@ -23,7 +25,6 @@ TOGETHER = 12
 ABOVE = 3.0
 """How much more it costs to hide the figure of a unit that has others below it."""
 SMALL = 1e-6
-SUM = ["unit", "activity", "first", "last"]
 
 
 def complement(cells: pd.DataFrame, parents: Mapping[str, str], part: float, least: float) -> np.ndarray:
@@ -45,7 +46,7 @@ def complement(cells: pd.DataFrame, parents: Mapping[str, str], part: float, lea
     targets = set(cells["unit"][sensitive])
     waiting = _tops(cells, tree, sensitive, hidden)
     while waiting:
-        top = max(waiting, key=lambda unit: (tree.depth(unit), unit))
+        top = max(waiting, key=lambda unit: (len(tree.chain(unit)), unit))
         waiting.remove(top)
         for units in _together(tree.children.get(top, []), tree, targets):
             above = tree.above(top)  # the institution itself is shown: where it has nothing at all, no part has
@@ -70,26 +71,16 @@ class _Tree:
     """Units by the unit above them, with "" above all."""
 
     def __init__(self, units: Iterable[str], parents: Mapping[str, str]) -> None:
-        known = set(units)
-        roots = [unit for unit in sorted(known) if parents.get(unit, "") not in known]
-        self.parent = {unit: parents.get(unit, "") if unit not in roots else "" for unit in known}
+        self.parent = known_parents({unit: parents.get(unit, "") for unit in sorted(units)})
         self.children: dict[str, list[str]] = {}
-        for unit in sorted(known):
-            self.children.setdefault(self.parent[unit], []).append(unit)
+        for unit, parent in self.parent.items():
+            self.children.setdefault(parent, []).append(unit)
 
     def above(self, unit: str) -> str:
         return self.parent.get(unit, "")
 
-    def chain(self, unit: str) -> list[str]:
-        """The unit and every one above it."""
-        found = []
-        while unit and unit not in found:
-            found.append(unit)
-            unit = self.above(unit)
-        return found
-
-    def depth(self, unit: str) -> int:
-        return len(self.chain(unit))
+    def chain(self, unit: str) -> tuple[str, ...]:
+        return chain(unit, self.parent)
 
     def below(self, units: Iterable[str]) -> list[str]:
         """The units and all below them."""

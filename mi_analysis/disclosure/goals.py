@@ -5,34 +5,33 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from mi_analysis.disclosure.primary import months_of
+from mi_analysis.model.history import chain
 from mi_analysis.model.schema import ALL
 
 
 def holding_hidden_goals(
-    values: pd.DataFrame, hidden: pd.DataFrame, parents: Mapping[str, str], with_goals: set[str]
+    values: pd.DataFrame, hidden: pd.DataFrame, parents: Mapping[str, str], with_goals: set[str], year_start: int = 1
 ) -> np.ndarray:
-    """Cells whose weighted degree would give a hidden goal away: its unit and activity, in its year and what reaches back.
+    """Cells whose weighted degree would give a hidden goal away: its unit and activity, in all that holds a month of its year.
 
     A unit without goals of its own (not in ``with_goals``) stands with those below it, so its degree tells of them too.
     """
-    month = values["period_start"].dt.year * 12 + values["period_start"].dt.month - 1
-    reach = values["window"].map({"r12": 11, "r3": 2}).fillna(0).astype(int)
     found = np.zeros(len(values), bool)
     if hidden.empty:
         return found
-    years = pd.to_datetime(hidden["period_start"]).dt.year
-    told_of: dict[tuple[str, str, int], set[str]] = {}
-    for unit, activity, year in sorted({*zip(hidden["unit"], hidden["activity"], years, strict=True)}):
-        above, chain = unit, set[str]()
-        while above and above not in chain:
+    first, last = months_of(values, year_start)
+    days = pd.to_datetime(hidden["period_start"])
+    begins, ends = months_of(hidden.assign(period_start=days, window="month"), year_start) // 12
+    told_of: dict[tuple[str, str, int, int], set[str]] = {}
+    for unit, activity, *years in zip(hidden["unit"], hidden["activity"], begins, ends, strict=True):
+        for above in chain(unit, parents):
             for part in {activity, ALL} if above == unit or above not in with_goals else ():
-                told_of.setdefault((above, part, year), set()).add(unit)
-            chain.add(above)
-            above = parents.get(above, "")
-    for (unit, activity, year), units in sorted(told_of.items()):
+                told_of.setdefault((above, part, *years), set()).add(unit)
+    for (unit, activity, begin, end), units in told_of.items():
         if len(units) == 1 or unit in units:  # of several units it tells only what they are together
             own = (values["unit"] == unit) & (values["activity"] == activity)
-            found |= (own & (month >= year * 12) & (month - reach <= year * 12 + 11)).to_numpy()
+            found |= own.to_numpy() & (last >= begin * 12) & (first <= end * 12 + 11)
     return found & values["goal_degree"].notna().to_numpy()
 
 

@@ -12,11 +12,12 @@ import pandas as pd
 
 from mi_analysis.disclosure import primary
 from mi_analysis.disclosure.complementary import complement, given_away
+from mi_analysis.disclosure.kept import SUM
+from mi_analysis.disclosure.primary import PLACE
+from mi_analysis.measures.catalogue import Measure
 from mi_analysis.model.schema import ALL
 from mi_analysis.parameters import Privacy
 
-PLACE = ["unit", "period_start", "grain", "window"]
-SUM = ["unit", "activity", "first", "last"]
 PROTECTION = 0.5
 """A hidden figure cannot be bounded to an interval narrower than this part of it (the first measure of its kind)."""
 BY_ACTIVITY = " by activity"
@@ -69,6 +70,28 @@ KINDS = {
     "flex": Kind(("flex_balance",), stock_of="staff"),
     "open": Kind(("open_cases",), split=("open_cases",), stock_of="production"),
 }
+
+OF_COMPONENTS = {
+    **dict.fromkeys(("fte", "sick_fte", "spell_fte", "overtime_fte", "norm_hours", "sick_norm", "overtime_norm", "paid_hours"), "staff"),
+    **dict.fromkeys(("registered_hours", "attended_hours", "indexed_hours"), "hours"),
+    **dict.fromkeys(("open_cases", "open_age"), "open"),
+}  # fmt: skip
+"""What a ratio is made of: shown with its other part, the ratio would give it."""
+OWN = {
+    "balance_opening": "balance", "balance_closing": "balance", "flex_balance": "flex",  # of a day: windows that end there are alike
+    "balance_taken": "time_off", "balance_paid": "time_off", "balance_difference": "time_off",
+}  # fmt: skip
+"""Measures that are hidden a little more than their guard says."""
+
+
+def guards_of(entry: Measure) -> list[str]:
+    """Every kind of figure that hides a measure."""
+    found = [OWN.get(entry.name, entry.guard), "pay" if entry.name == "actual_other" else ""]  # cost less it is pay
+    found += [OF_COMPONENTS.get(part, "") for part in entry.components if entry.denominator]
+    if entry.domain == "operations" or "closed" in entry.contains:
+        found += ["open" if entry.kind == "stock" else "production"]
+    split = [kind + BY_ACTIVITY for kind in found if entry.per_activity and kind in KINDS and KINDS[kind].split]
+    return list(dict.fromkeys(filter(None, found + split)))
 
 
 class Hidden:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 SUM = ["unit", "activity", "first", "last"]
+"""What tells one sum from another: first and last month are numbered."""
 Earlier = dict[str, pd.Series]
 """By kind: whether each hidden sum (index `SUM`) is hidden for its own sake."""
 

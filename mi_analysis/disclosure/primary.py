@@ -9,10 +9,10 @@ missing) are hidden too where they hold such a month.
 import numpy as np
 import pandas as pd
 
-from mi_analysis.measures.catalogue import Measure
 from mi_analysis.model.schema import ALL
 from mi_analysis.parameters import Privacy
 
+PLACE = ["unit", "period_start", "grain", "window"]
 FLOOR = 3
 """Persons below which nothing about staff is shown, whatever the institution chose."""
 ALONE = 2
@@ -35,16 +35,17 @@ Known = dict[str, dict[str, dict[int, float]]]
 def known_months(values: pd.DataFrame) -> Known:
     """Months that sums over a year hold a figure of."""
     rows = values[(values["activity"] == ALL) & (values["grain"] == "month") & (values["window"] == "month")]
-    months = rows["period_start"].dt.year * 12 + rows["period_start"].dt.month - 1
+    rows = rows.assign(month=numbered(rows["period_start"])).reindex(columns=["unit", "month", *TELLING.values()])
     found: Known = {}
     for domain, name in TELLING.items():
-        told = rows[name].notna() if name in rows else pd.Series(False, rows.index)
-        units = found.setdefault(domain, {})
-        for unit, month, value in zip(
-            rows["unit"][told], months[told], rows.loc[told, name] if name in rows else (), strict=True
-        ):
-            units.setdefault(unit, {})[month] = value
+        units = rows[rows[name].notna()].groupby("unit")
+        found[domain] = {str(unit): dict(zip(part["month"], part[name], strict=True)) for unit, part in units}
     return found
+
+
+def numbered(days: pd.Series) -> pd.Series:
+    """Number of each day's month: year * 12 + month - 1."""
+    return days.dt.year * 12 + days.dt.month - 1
 
 
 def reasons(
@@ -90,8 +91,7 @@ def reasons(
 def months_of(places: pd.DataFrame, year_start: int) -> np.ndarray:
     """First and last month (numbered) of each period and window, as two rows."""
     length = places["grain"].map({"month": 1, "quarter": 3, "year": 12}).to_numpy()
-    month = (places["period_start"].dt.year * 12 + places["period_start"].dt.month - 1).to_numpy()
-    last = month + length - 1
+    last = numbered(places["period_start"]).to_numpy() + length - 1
     window = places["window"]
     back = np.select(
         [window == "ytd", window == "r3", window == "r12"], [(last + 1 - year_start) % 12, 2, 11], length - 1
@@ -140,33 +140,3 @@ def beside_dominated(
             whole = yearly[row] and len(span) == 12 and own.issuperset(span)
             hidden[row] = not whole and any(month % 12 in months for month in span)
     return hidden
-
-
-OF_COMPONENTS = {
-    **dict.fromkeys(("fte", "sick_fte", "spell_fte", "overtime_fte", "norm_hours", "sick_norm", "overtime_norm", "paid_hours"), "staff"),
-    **dict.fromkeys(("registered_hours", "attended_hours", "indexed_hours"), "hours"),
-    **dict.fromkeys(("open_cases", "open_age"), "open"),
-}  # fmt: skip
-"""What a ratio is made of: shown with its other part, the ratio would give it."""
-OWN = {
-    "balance_opening": "balance", "balance_closing": "balance", "flex_balance": "flex",  # of a day: windows that end there are alike
-    "balance_taken": "time_off", "balance_paid": "time_off", "balance_difference": "time_off",
-}  # fmt: skip
-"""Measures that are hidden a little more than their guard says."""
-
-
-SPLIT = ("overtime", "hours", "pay", "production", "open")
-"""Kinds that are told of each activity, too."""
-
-
-def guards_of(entry: Measure) -> list[str]:
-    """Every kind of figure that hides a measure."""
-    found = [
-        OWN.get(entry.name, entry.guard),
-        "pay" if entry.name == "actual_other" else "",
-    ]  # cost less other cost is pay
-    found += [OF_COMPONENTS.get(part, "") for part in entry.components if entry.denominator]
-    if entry.domain == "operations" or "closed" in entry.contains:
-        found += ["open" if entry.kind == "stock" else "production"]
-    split = [f"{kind} by activity" for kind in found if kind in SPLIT and entry.per_activity]
-    return list(dict.fromkeys(filter(None, found + split)))

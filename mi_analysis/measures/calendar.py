@@ -68,10 +68,7 @@ def working_day(month: date, number: int, rules: Calendar) -> date | None:
 def fte_employed(employments: Iterable[tuple[date, date, float]], first: date, last: date) -> float:
     """Contracted årsværk of a period: each employment's fraction times its part of the period's calendar days.
 
-    Parameters
-    ----------
-    employments
-        First day, last day and fraction of full time (1.0); without overtime and without leave without pay.
+    `employments`: first day, last day and fraction of full time (1.0); without overtime and without leave without pay.
     """
     length = (last - first).days + 1
     days = ((max(first, begin), min(last, end), fraction) for begin, end, fraction in employments)

@@ -69,7 +69,6 @@ TOLD = (
 """Every ``state:reason`` a value can have."""
 AGES = ("unit", "activity", "span")
 """What `cases_by_age` counts by, besides the days of age."""
-KEYS = 'unit, activity, period_start, grain, span as "window"'
 
 
 if TYPE_CHECKING:
@@ -345,16 +344,7 @@ def store(
     values = ", ".join(f"{value(measure)} as {measure.name}" for measure in measures)
     told = ", ".join(f"{reason(measure, finest, components)} as {measure.name}__told" for measure in measures)
     delivered = tuple(f"delivered_{domain}" for domain in (*DOMAINS, "budget"))
-    engine.run(
-        f"create or replace temp view measured as select {KEYS}, {values}, {told} from base;"
-        "create or replace temp view coverage as "
-        f"select g.unit, g.period_start, g.grain, g.span, expected, {', '.join(delivered)}, e.unit is not null as estimated "
-        "from grid g left join ("
-        "select distinct r.above as unit, w.slot from reach r join units u on u.unit = r.unit "
-        "join windows w on coalesce(u.valid_to, date '9999-12-31') >= w.first_day "
-        "where r.share < 0.999999 and r.share > 0"
-        ") e using (unit, slot) where activity = '*'"
-    )
+    run(engine, "9_frames", values=values, told=told, delivered=", ".join(delivered))
     engine.give("measured", "guards", "goal_rows", "coverage")
     names = [measure.name for measure in measures]
     states = ", ".join(f"cast({name}__told as utinyint) as {name}" for name in names)

@@ -6,7 +6,7 @@ From `institution.yaml` they become `Measure` records like those of the catalogu
 from collections.abc import Iterator, Mapping
 
 from mi_analysis.measures.catalogue import CATALOGUE, COMPONENTS, OWN, WINDOWS, Component, Measure
-from mi_analysis.model.schema import NOT_PLACED, STORED, TABLES, stored_types
+from mi_analysis.model.schema import NOT_PLACED, STORED, TABLES, quoted, stored_types
 from mi_analysis.parameters import Institution, OwnMeasure, Part, Problem, WrongUse, nearest
 
 NO_NUMBERS = ("persons", "largest_person_share", "row", "rows")
@@ -29,27 +29,27 @@ def catalogue_of(institution: Institution) -> dict[str, Measure]:
 
 def components_of(institution: Institution) -> dict[str, Component]:
     """Every component by name; each part of an own measure is one, and a domain by itself."""
-    return COMPONENTS | {
-        column: Component(column, atoms(part)) for name, own in institution.measures.items() for column, part in parts(name, own)
-    }  # fmt: skip
+    return COMPONENTS | {component: Component(component, atoms(part)) for component, _, part in all_parts(institution)}
 
 
-def parts(name: str, own: OwnMeasure) -> Iterator[tuple[str, Part]]:
-    """Numerator and denominator of an own measure, by the name of their component."""
-    yield f"{name}__numerator", own.numerator
-    if own.denominator:
-        yield f"{name}__denominator", own.denominator
+def parts(own: OwnMeasure) -> dict[str, Part]:
+    """Numerator of an own measure, and denominator where it has one."""
+    both = {"numerator": own.numerator, "denominator": own.denominator}
+    return {at: part for at, part in both.items() if part}
 
 
-def kind_of(part: Part, own: OwnMeasure) -> str:
-    """How a part is taken over months: ``flow`` summed, ``stock`` at the end, ``level`` averaged."""
-    return part.kind or LEVELS.get(part.name) or ("flow" if own.kind == "ratio" else own.kind)
+def all_parts(institution: Institution) -> Iterator[tuple[str, OwnMeasure, Part]]:
+    """Every part of the own measures, with the name of its component before it."""
+    for name, own in institution.measures.items():
+        yield from ((f"{name}__{at}", own, part) for at, part in parts(own).items())
 
 
 def kinds(institution: Institution) -> dict[str, str]:
-    """`kind_of` each component."""
-    measures = institution.measures.items()
-    return {column: kind_of(part, one) for name, one in measures for column, part in parts(name, one)}
+    """How each component is taken over months: ``flow`` summed, ``stock`` at the end, ``level`` averaged."""
+    return {
+        component: part.kind or LEVELS.get(part.name) or ("flow" if own.kind == "ratio" else own.kind)
+        for component, own, part in all_parts(institution)
+    }
 
 
 def atoms(part: Part) -> tuple[str, ...]:
@@ -69,9 +69,9 @@ def guard(part: Part, own: OwnMeasure) -> str:
 
 def record(name: str, own: OwnMeasure) -> Measure:
     """The measure as the catalogue would hold it."""
-    found = dict(parts(name, own))
+    found = parts(own)
     guards = {guard(part, own) for part in found.values()} - {""}
-    places = [*found, ""]
+    places = [*(f"{name}__{at}" for at in found), ""]
     decimals = DECIMALS.get(own.unit, 1) if own.decimals is None else own.decimals
     return Measure(
         name, places[0], places[1], own.kind, own.direction, own.unit, own.domain,
@@ -91,14 +91,11 @@ def texts(institution: Institution, language: str, unit_words: Mapping[str, str]
         label = own.labels.said(language)
         found[f"measure.{name}.label"] = label
         found[f"measure.{name}.short"] = own.short.said(language) if own.short else label
-        unit = unit_words.get(f"unit.{own.unit}") or (
-            "{money}" if own.unit == "money" else label[:1].lower() + label[1:]
-        )
+        counted_in = "{money}" if own.unit == "money" else label[:1].lower() + label[1:]
+        unit = unit_words.get(f"unit.{own.unit}") or counted_in
         found[f"measure.{name}.unit"] = own.unit_name.said(language) if own.unit_name else unit
         made = "own_complement" if own.complement else "own_ratio" if own.denominator else "own_count"
-        named = {
-            at: in_words(part) for at, part in (("numerator", own.numerator), ("denominator", own.denominator)) if part
-        }
+        named = {at: in_words(part) for at, part in parts(own).items()}
         found[f"definition.{name}"] = unit_words[f"definition.{made}"].format_map(named)
     return found | {f"new_level.{at}": level.said(language) for at, level in enumerate(institution.new_levels)}
 
@@ -115,21 +112,19 @@ def in_words(part: Part) -> str:
 def facts_query(institution: Institution) -> str:
     """Query of every part's facts: measure, part, unit, activity, grain, period_start, value."""
     queries = []
-    for name, own in institution.measures.items():
-        for column, part in parts(name, own):
-            has_activity = "activity" in STORED[part.table]
-            value = "value" if part.table == "volumes" else f'"{part.name}"'
-            rows = {"name": [part.name], **part.where} if part.table == "volumes" else part.where
-            listed = (
-                " and ".join(f"{key} in ({', '.join(map(quoted, among))})" for key, among in rows.items()) or "true"
-            )
-            activity = f"coalesce(activity, '{NOT_PLACED}')" if has_activity else f"'{NOT_PLACED}'"
-            queries.append(
-                f"select '{name}' as measure, '{column}' as part, {'true' if own.denominator else 'false'} as is_ratio, "
-                f"unit, {activity} as activity, grain, period_start, sum({value}) as value "
-                f"from {part.table} where {listed} and {value} is not null "
-                f"group by unit, {f'{activity}, ' if has_activity else ''}grain, period_start"
-            )
+    for component, own, part in all_parts(institution):
+        has_activity = "activity" in STORED[part.table]
+        value = "value" if part.table == "volumes" else f'"{part.name}"'
+        rows = {"name": [part.name], **part.where} if part.table == "volumes" else part.where
+        chosen = [f"{column} in ({', '.join(map(quoted, among))})" for column, among in rows.items()]
+        activity = f"coalesce(activity, '{NOT_PLACED}')" if has_activity else f"'{NOT_PLACED}'"
+        measure = component.rpartition("__")[0]
+        queries.append(
+            f"select '{measure}' as measure, '{component}' as part, {'true' if own.denominator else 'false'} as is_ratio, "
+            f"unit, {activity} as activity, grain, period_start, sum({value}) as value "
+            f"from {part.table} where {' and '.join([*chosen, f'{value} is not null'])} "
+            f"group by unit, {f'{activity}, ' if has_activity else ''}grain, period_start"
+        )
     nothing = "select '' as measure, '' as part, false as is_ratio, '' as unit, '' as activity, 'month' as grain, cast(null as date) as period_start, 0.0 as value where false"
     return " union all ".join(queries or [nothing])
 
@@ -138,15 +133,10 @@ def cells_columns(institution: Institution) -> dict[str, str]:
     """Columns of the table of cells, and the expression over its facts."""
     found = {}
     for name, own in institution.measures.items():
-        for column, _ in parts(name, own):
-            found[column] = f"sum(case when part = '{column}' and is_paired then value end)"
+        for component in (f"{name}__{at}" for at in parts(own)):
+            found[component] = f"sum(case when part = '{component}' and is_paired then value end)"
         found[f"{name}__unpaired"] = f"sum(case when measure = '{name}' and not is_paired then 1 end)"
     return found
-
-
-def quoted(text: str) -> str:
-    """A text as SQL takes it (`model.database` has the same; a desk on a slice does without a data engine)."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 # What is wrong with them
@@ -155,10 +145,7 @@ def quoted(text: str) -> str:
 def check_measures(institution: Institution) -> None:
     """Refuse own measures and key figures that name nothing, all at once.
 
-    Raises
-    ------
-    WrongUse
-        With the line of each, and the nearest right name.
+    Raises `WrongUse` with the line of each, and the nearest right name.
     """
     problems = [*wrong_measures(institution), *wrong_key_figures(institution)]
     if problems:
@@ -173,23 +160,20 @@ def wrong_measures(institution: Institution) -> Iterator[Problem]:
             right = "Choose another name of letters, digits and _."
             yield Problem(institution.where("measures", name), f'"{name}" is {what}.', right)
         if (own.kind == "ratio") != (own.denominator is not None):
-            what = (
-                "is a ratio without a denominator" if own.kind == "ratio" else f"has a denominator but is a {own.kind}"
-            )
+            lacks = own.kind == "ratio"
+            what = "is a ratio without a denominator" if lacks else f"has a denominator but is a {own.kind}"
             right = "A ratio has both parts, the others a numerator only."
             yield Problem(institution.where("measures", name), f"{name} {what}.", right)
-        for at, part in (("numerator", own.numerator), ("denominator", own.denominator)):
-            if part:
-                yield from wrong_part(institution, name, at, part)
+        for at, part in parts(own).items():
+            yield from wrong_part(institution, name, at, part)
 
 
 def wrong_part(institution: Institution, measure: str, at: str, part: Part) -> Iterator[Problem]:
     """What is wrong with one part of a measure."""
     known = counted(institution) if part.table == "volumes" else delivered_numbers(institution, part.table)
     if known is not None and part.name not in known:
-        what = f"{at} of {measure}: no delivery gives " + (
-            f'the count "{part.name}".' if part.table == "volumes" else f'"{part.table}.{part.name}".'
-        )
+        named = f'the count "{part.name}"' if part.table == "volumes" else f'"{part.table}.{part.name}"'
+        what = f"{at} of {measure}: no delivery gives {named}."
         yield Problem(institution.where("measures", measure, at, "name"), what, nearest(part.name, sorted(known)))
     types = stored_types(part.table)
     columns = [name for name in STORED[part.table] if types[name] == "varchar" and name not in ("delivery", "grain")]
@@ -236,9 +220,9 @@ def wrong_key_figures(institution: Institution) -> Iterator[Problem]:
     """Key figures, and figures with a target or a new level, that are no measure; a new level without a day or a cause."""
     known = [*CATALOGUE, *institution.measures]
     places: list[tuple[str, str | int, str]]
-    places = [*(("key_figures", number, name) for number, name in enumerate(institution.key_figures)),
-              *(("targets", name, name) for name in institution.targets),
-              *(("new_levels", number, level.measure) for number, level in enumerate(institution.new_levels))]  # fmt: skip
+    places = [("key_figures", number, name) for number, name in enumerate(institution.key_figures)]
+    places += [("targets", name, name) for name in institution.targets]
+    places += [("new_levels", number, level.measure) for number, level in enumerate(institution.new_levels)]
     for table, place, name in places:
         if name not in known:
             yield Problem(institution.where(table, place), f'"{name}" is no measure.', nearest(name, known))

@@ -176,7 +176,7 @@ def read_part(
     folder.mkdir(parents=True)
     database.share_work(connection, sum(fact.num_rows for fact in delivery.facts.values()))
     if delivery.quarantine.num_rows:
-        database.add_arrow(connection, "quarantine", delivery.quarantine)
+        connection.register("quarantine", delivery.quarantine)
         database.write(connection, "select * from quarantine", folder / "quarantine.parquet")
     gaps: list[audits.Gap] = []
     rows: dict[str, int] = {}
@@ -233,7 +233,7 @@ def assemble(
         database.add_parquet(connection, table, [new / f"{table}.parquet"])
         if table in staying:  # of its rows, where and when they are is enough here
             connection.execute(f"drop view {table}")
-            database.add_arrow(connection, table, staying[table].held)
+            connection.register(table, staying[table].held)
     findings = [*key_findings, *published_twice]
     if "cases" not in staying and counts["cases"] > count(connection, "cases"):
         findings.append(Finding("cases.replaced", "note", {"rows": counts["cases"] - count(connection, "cases")}))
@@ -289,20 +289,14 @@ def twice_published(connection: duckdb.DuckDBPyConnection, institution: Institut
     total = "select unit, period_start, grain, name, sum(value) as value, count(*) as rows from volumes where delivery = '{}' group by all"
     for name, source in institution.sources.items():
         for other in source.yields_to:
-            cells, rows, agree, largest = connection.execute(
+            counted = connection.execute(
                 "select count(*), sum(v.rows), count(*) filter (abs(v.value - o.value) < 0.5), max(abs(v.value - o.value)) "
                 f"from ({total.format(name)}) v join ({total.format(other)}) o on {SAME_COUNT}"
             ).fetchall()[0]
-            if cells:
-                values = {
-                    "source": name,
-                    "other": other,
-                    "cells": cells,
-                    "rows": rows,
-                    "agree": agree,
-                    "largest": largest,
-                }
-                yield Finding("volumes.published_twice", "note" if agree == cells else "warn", values)
+            values = dict(zip(("cells", "rows", "agree", "largest"), counted, strict=True))
+            if values["cells"]:
+                severity = "note" if values["agree"] == values["cells"] else "warn"
+                yield Finding("volumes.published_twice", severity, {"source": name, "other": other, **values})
 
 
 def add_table(connection: duckdb.DuckDBPyConnection, table: str, files: list[Path]) -> None:

@@ -19,6 +19,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mi_analysis.model.schema import quoted
 from mi_analysis.parameters import Problem, WrongUse
 
 _memory: ContextVar[str] = ContextVar("memory", default="")
@@ -52,10 +53,7 @@ def half_of_the_machine() -> str:
 def limited(memory_limit: str, where: str, folder: Path) -> Iterator[None]:
     """Engines opened within take at most ``memory_limit`` (``2GB``; blank: half of the machine).
 
-    Raises
-    ------
-    WrongUse
-        The limit is too small even with spilling (``where`` it stands), or the disk of ``folder`` is full.
+    Raises `WrongUse`: the limit is too small even with spilling (``where`` it stands), or the disk of ``folder`` is full.
     """
     token = _memory.set(memory_limit)
     kept = "What stood there still stands, and the same command goes on once there is room."
@@ -86,22 +84,12 @@ def put_beside(standing: str, place: str) -> None:
         shutil.copyfile(standing, place)
 
 
-def quoted(text: str | Path) -> str:
-    """SQL literal of a text."""
-    return "'" + str(text).replace("'", "''") + "'"
-
-
 def add_parquet(connection: duckdb.DuckDBPyConnection, name: str, files: list[Path]) -> None:
     """Make ``name`` a view over parquet files of equal columns."""
     listed = ", ".join(quoted(file) for file in files)
     connection.execute(
         f'create or replace view "{name}" as select * from read_parquet([{listed}], union_by_name = true)'
     )
-
-
-def add_arrow(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> None:
-    """Make ``name`` a view over an Arrow table."""
-    connection.register(name, table)
 
 
 def add_table(
@@ -118,7 +106,7 @@ def literal(value: object) -> str:
     """SQL literal of a text, number, date or missing value."""
     if value is None:
         return "null"
-    return quoted(str(value)) if isinstance(value, str | date) else repr(value)
+    return quoted(value) if isinstance(value, str | date) else repr(value)
 
 
 def write(connection: duckdb.DuckDBPyConnection, query: str, file: Path, options: str = "") -> None:

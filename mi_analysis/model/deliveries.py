@@ -6,6 +6,7 @@ breach stops the delivery. Only columns that the profile names are parsed, and a
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -42,7 +43,7 @@ from mi_analysis.model.rows import (
     wanted,
 )
 from mi_analysis.model.schema import TABLES
-from mi_analysis.model.values import Period, fold, parse_date, parse_period
+from mi_analysis.model.values import DateOrder, Period, fold, parse_date, parse_period
 from mi_analysis.parameters import Institution, Problem, Source, WrongUse, nearest
 
 QUARANTINE = pa.schema(
@@ -82,23 +83,22 @@ class Delivery:
 def check_profiles(institution: Institution) -> None:
     """Refuse source profiles that name tables, columns or tokens the model does not have, all at once.
 
-    Raises
-    ------
-    WrongUse
-        With the line of each, and the nearest right name.
+    Raises `WrongUse` with the line of each, and the nearest right name.
     """
     problems = []
+
+    def refuse(at: tuple[str | int, ...], what: str, written: str, known: Iterable[str]) -> None:
+        problems.append(Problem(institution.where("sources", *at), what, nearest(written, known)))
+
     for name, source in institution.sources.items():
         for number, other in enumerate(source.yields_to):
             if other not in institution.sources or other == name:
-                where = institution.where("sources", name, "yields_to", number)
                 what = f'yields_to: "{other}" is no other source.'
-                problems.append(Problem(where, what, nearest(other, institution.sources)))
+                refuse((name, "yields_to", number), what, other, institution.sources)
         for number, fact in enumerate(source.facts):
-            at = ("sources", name, "facts", number)
+            at = (name, "facts", number)
             if fact.table not in TABLES:
-                what = f'table: "{fact.table}" is no table of the model.'
-                problems.append(Problem(institution.where(*at, "table"), what, nearest(fact.table, TABLES)))
+                refuse((*at, "table"), f'table: "{fact.table}" is no table of the model.', fact.table, TABLES)
                 continue
             columns = TABLES[fact.table].columns
             named = [(part, column) for part in ("columns", "values", "constants") for column in getattr(fact, part)]
@@ -106,22 +106,20 @@ def check_profiles(institution: Institution) -> None:
                 named += [("wide", column) for column in (*said_by_headers(source), source.wide.value)]
             for part, column in named:
                 if column not in columns:
-                    below = ("sources", name, part) if part == "wide" else (*at, part, column)
-                    what = f'{part}: "{column}" is no column of {fact.table}.'
-                    problems.append(Problem(institution.where(*below), what, nearest(column, columns)))
+                    below = (name, part) if part == "wide" else (*at, part, column)
+                    refuse(below, f'{part}: "{column}" is no column of {fact.table}.', column, columns)
             for column, texts in fact.values.items():
                 tokens = columns[column].tokens if column in columns else ()
                 for text, token in texts.items() if tokens else ():
                     if token and fold(token) not in map(fold, tokens):
-                        where = institution.where(*at, "values", column, text)
-                        problems.append(Problem(where, f'{column}: "{token}" is not known.', nearest(token, tokens)))
+                        refuse((*at, "values", column, text), f'{column}: "{token}" is not known.', token, tokens)
         spelled = [[one] if isinstance(one, str) else one for _, one in spellings_of(source)]
         headers = [header for listed in spelled for header in listed] + source.fill_down
         for part in ("meanings", "examples"):
             for header in sorted(set(getattr(source.contract, part)) - set(headers)):
-                where = institution.where("sources", name, "contract", part, header)
-                what = f'{part}: "{header}" is no column that is read.'
-                problems.append(Problem(where, what, nearest(header, headers)))
+                refuse(
+                    (name, "contract", part, header), f'{part}: "{header}" is no column that is read.', header, headers
+                )
     if problems:
         raise WrongUse(*problems)
 
@@ -141,14 +139,15 @@ def read(path: Path, name: str, source: Source) -> Delivery:
         grid = read_grid(content, path.name, source, lambda headers: wanted(headers, source))
     except Unreadable as problem:
         return replace(empty, findings=(stop(problem.key, **problem.values),))
-    day = _stated_day(source.extracted_at, grid.titles, path.name)
-    empty = replace(empty, extracted_at=day, as_of=_stated_day(source.as_of, grid.titles, path.name) or day)
+    day = _stated_day(source, source.extracted_at, grid.titles, path.name)
+    empty = replace(empty, extracted_at=day, as_of=_stated_day(source, source.as_of, grid.titles, path.name) or day)
     breaches = [*column_breaches(grid, source)] or [*text_breaches(grid, source)]
     return replace(empty, findings=tuple(breaches)) if breaches else _read_rows(grid, source, empty)
 
 
-def _stated_day(pattern: str | None, titles: list[str], file: str) -> date | None:
-    found = parse_date(_searched(pattern, titles, file)) if pattern else None
+def _stated_day(source: Source, pattern: str | None, titles: list[str], file: str) -> date | None:
+    order: DateOrder = source.dates if isinstance(source.dates, str) else "day_first"
+    found = parse_date(_searched(pattern, titles, file), order) if pattern else None
     return found.date() if isinstance(found, datetime) else None
 
 

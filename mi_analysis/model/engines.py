@@ -111,10 +111,7 @@ def engine_of(
     moved
         Whether it is worth moving facts to the engine; if not, it is DuckDB unless some lie in the engine.
 
-    Raises
-    ------
-    WrongUse
-        The engine is not installed, not reached, or lost on the way.
+    Raises `WrongUse`: the engine is not installed, not reached, or lost on the way.
     """
     where = institution.where("engine") or "institution.yaml"
     in_place = {source.facts[0].table: source.in_place for source in institution.sources.values() if source.in_place}
@@ -216,10 +213,7 @@ SMALL = {
 def spark_session(where: str, local: duckdb.DuckDBPyConnection) -> Iterator[Any]:
     """A session for one build, without a word on the screen.
 
-    Raises
-    ------
-    WrongUse
-        pyspark or Java is missing, the master does not answer, or Spark ended on the way.
+    Raises `WrongUse`: pyspark or Java is missing, the master does not answer, or Spark ended on the way.
     """
     master = os.environ.get(MASTER, "local[*]")
     try:

@@ -64,26 +64,21 @@ def place(connection: duckdb.DuckDBPyConnection, fact: pa.Table, table: str, sys
     shared = np.array([len(place) for place in activity], dtype=np.int64)[activity_row]
     rows = np.repeat(np.arange(fact.num_rows), shared)
     turn = np.arange(len(rows)) - np.repeat(np.cumsum(shared) - shared, shared)  # which of the row's activities
-    fact, unit_row, activity_row = (
-        fact.take(pa.array(rows)) if len(rows) > fact.num_rows else fact,
-        unit_row[rows],
-        activity_row[rows],
-    )
+    fact = fact.take(pa.array(rows)) if len(rows) > fact.num_rows else fact
+    unit_row, activity_row = unit_row[rows], activity_row[rows]
     first = np.cumsum([0, *(len(place) for place in activity)])[activity_row] + turn
     units = [place[0] for place in unit]
     activities = [target for place in activity for target in place]
-    placed = fact.drop_columns(["unit", "activity"])
+    placed, told = fact.drop_columns(["unit", "activity"]), np.zeros(len(rows), bool)
     for name, listed, at in (("unit", units, unit_row), ("activity", activities, first)):
+        told |= np.array([bool(row.reason) for row in listed], bool)[at]
         for what, column in (("target", name), ("code", f"{name}_code"), ("reason", f"{name}_reason")):
             words = pa.array([getattr(row, what) for row in listed], pa.string())
             placed = placed.append_column(column, pa.DictionaryArray.from_arrays(pa.array(at, pa.int32()), words))
     part = np.array([row.share for row in units])[unit_row] * np.array([row.share for row in activities])[first]
     placed = placed.append_column("part", pa.array(part))
-    told = [
-        np.array([bool(row.reason) for row in listed])[at] for listed, at in ((units, unit_row), (activities, first))
-    ]
-    database.add_arrow(connection, "delivered", placed)
-    database.add_arrow(connection, "astray", placed.filter(pa.array(np.logical_or(*told))))
+    connection.register("delivered", placed)
+    connection.register("astray", placed.filter(pa.array(told)))
     once = "row_number() over (partition by coalesce(person_key, row::varchar), spell_start order by row) = 1"
     spells = f" replace (case when {once} then spell_end end as spell_end)" if table == "absence" else ""
     connection.execute(f"create or replace temp view placed as select *{spells} from delivered")
@@ -114,11 +109,9 @@ def spans_of(fact: pa.Table, table: str, known: Keys) -> tuple[list[tuple[date, 
     sizes = [len(column.dictionary) for column in columns]
     mixed = np.ravel_multi_index([column.indices.to_numpy(zero_copy_only=False) for column in columns], sizes)
     seen, of_span = np.unique(mixed, return_inverse=True)
+    places = zip(*np.unravel_index(seen, sizes), strict=True)
     triples = [
-        tuple(
-            column.dictionary[int(at)].as_py() for column, at in zip(columns, np.unravel_index(one, sizes), strict=True)
-        )
-        for one in seen
+        tuple(column.dictionary[int(at)].as_py() for column, at in zip(columns, place, strict=True)) for place in places
     ]
     return [(day, day) if day else (start, end_of(start, grain)) for start, grain, day in triples], of_span
 
@@ -238,13 +231,9 @@ group by unit, period_start, grain, domain
 def stored_rows(table: str, name: str, source: Source, long: int) -> str:
     """Query over ``placed`` that gives the rows to store, with the columns of `schema.STORED`; a spell of more days is ``long``."""
     made = {"delivery": f"'{name}'", **STORE[table](source)}
-    columns = ", ".join(f"{made.get(column, quoted_name(column))} as {quoted_name(column)}" for column in STORED[table])
+    named = {column: f'"{column}"' for column in STORED[table]}
+    columns = ", ".join(f"{made.get(column, name)} as {name}" for column, name in named.items())
     return f"select {columns} from placed".replace("{long}", str(long)) + (" group by all" if table in ADDED_UP else "")
-
-
-def quoted_name(column: str) -> str:
-    """A column name as SQL takes it."""
-    return f'"{column}"'
 
 
 ADDED_UP = ("hours", "absence", "staff", "budget", "volumes")

@@ -245,8 +245,8 @@ def cumulative_finding(table: str, fact: pa.Table) -> Finding | None:
         return None
     keys = [name for name in ("unit", "name") if name in fact.column_names]
     for value in _flows(table, fact) if fact.num_rows else ():
-        sums = fact.group_by([*keys, "period_start"]).aggregate([(value, "sum")]).to_pandas()
-        wide = sums.pivot_table(index="period_start", columns=keys, values=f"{value}_sum", aggfunc="sum").sort_index()
+        added = fact.group_by([*keys, "period_start"]).aggregate([(value, "sum")]).to_pandas()
+        wide = added.pivot_table(index="period_start", columns=keys, values=f"{value}_sum", aggfunc="sum").sort_index()
         for year, months in wide.groupby([day.year for day in wide.index]):
             total = months.sum(axis=1).to_numpy()
             count = len(total)
@@ -257,13 +257,8 @@ def cumulative_finding(table: str, fact: pa.Table) -> Finding | None:
             growth = total[-1] / total[0] / count
             if rising >= 0.95 and 0.6 <= growth <= 1.7 and (np.diff(total) * np.sign(total[0]) > 0).all():
                 sure = count >= 6 or months.shape[1] >= 5
-                values = {
-                    "column": value,
-                    "year": int(year),
-                    "months": count,
-                    "first": show(total[0]),
-                    "last": show(total[-1]),
-                }
+                sums = {"first": show(total[0]), "last": show(total[-1])}
+                values = {"column": value, "year": int(year), "months": count, **sums}
                 return Finding("delivery.cumulative", "stop" if sure else "warn", values)
     return None
 

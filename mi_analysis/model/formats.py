@@ -20,7 +20,7 @@ import pyarrow.csv
 import pyarrow.parquet
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
 
-from mi_analysis.model.grid import TITLE_ROWS, Column, Grid, Unreadable, header_at, join_headers, titles_of
+from mi_analysis.model.grid import TITLE_ROWS, Column, Grid, Unreadable, find_header, titles_of
 from mi_analysis.model.values import fold
 from mi_analysis.parameters import Source
 
@@ -40,15 +40,9 @@ Wanted = Callable[[list[str]], set[int]]
 def read_grid(content: bytes, name: str, source: Source, wanted: Wanted) -> Grid:
     """The table in a file's bytes.
 
-    Parameters
-    ----------
-    wanted
-        Given the headers, the positions of the columns that are read.
+    `wanted`: given the headers, the positions of the columns that are read.
 
-    Raises
-    ------
-    Unreadable
-        The file is no table that the profile describes.
+    Raises `Unreadable`: the file is no table that the profile describes.
     """
     name = name.lower()
     if name.endswith(".gz"):
@@ -119,15 +113,11 @@ def _read_text(content: bytes, source: Source) -> Grid:
     start = text if quoted else text[: text.find("\n", HEAD) + 1 or None]  # without quotes a record is a line
     head = list(islice(_records(start, source), TITLE_ROWS + source.header_rows))
     rows = [cells for _, cells in head]
-    if source.header == 0:
-        headers, top, first = source.names, -1, 0
-        if len(rows[0]) != len(headers):
-            raise Unreadable("columns_count", found=len(rows[0]), expected=len(headers))
-    else:
-        top = header_at(rows, source.header)
-        first = top + source.header_rows
-        headers = join_headers(rows[top:first], None)
+    top, first, headers = find_header(rows, source)
+    if top >= 0:
         _check_delimiter(rows[top], source.delimiter)
+    elif len(rows[0]) != len(headers):
+        raise Unreadable("columns_count", found=len(rows[0]), expected=len(headers))
     try:
         body = _slow_body if quoted else _fast_body
         lines, columns, ragged = body(text, source, first, len(headers))
@@ -245,21 +235,11 @@ def _read_sheet(sheet: CalamineSheet, errors: dict[tuple[int, int], str], source
     for (row, place), text in errors.items():
         cells[row][place] = text
     rows = [[cell_text(cell, source.decimal) for cell in row] for row in cells[: TITLE_ROWS + source.header_rows]]
-    if source.header == 0:
-        top, first, headers = 0, 0, source.names
-    else:
-        top = header_at(rows, source.header)
-        first = top + source.header_rows
-        inside = [
-            ((start[0] - top, start[1]), (end[0] - top, end[1]))
-            for start, end in sheet.merged_cell_ranges or []
-            if top <= start[0] and end[0] < first
-        ]
-        headers = join_headers(rows[top:first], inside)
+    top, first, headers = find_header(rows, source, sheet.merged_cell_ranges or [])
     body = [*zip(*cells[first:], strict=True)] or [()] * len(headers)
     columns = [Column.of(pa.array(_texts_of(cells, source.decimal), pa.string())) for cells in body[: len(headers)]]
     lines = np.arange(first + 1, 1 + len(cells), dtype=np.int64)
-    return Grid(titles_of(rows[:top]), headers, top + 1, lines, dict(enumerate(columns)))
+    return Grid(titles_of(rows[: max(top, 0)]), headers, top + 1, lines, dict(enumerate(columns)))
 
 
 def _texts_of(cells: Sequence[object], decimal: str) -> Sequence[str]:

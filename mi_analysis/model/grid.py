@@ -4,6 +4,7 @@ A column is held as its distinct texts and, per row, which of them it is, so tha
 however often it stands in the file; columns of a parquet file stay typed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mi_analysis.model.values import fold, tidy
+from mi_analysis.parameters import Source
 
 TITLE_ROWS = 200  # as far down as a header is looked for
 JOINED = " / "  # between the rows of a header: "2025 / jan."
@@ -129,6 +131,9 @@ class Grid:
 
 # Headers
 
+Span = tuple[tuple[int, int], tuple[int, int]]
+"""First and last cell of a range, by row and column."""
+
 
 def positions(headers: list[str], spellings: str | list[str]) -> list[int]:
     """Columns with one of the spellings as header, or as its last row."""
@@ -152,11 +157,23 @@ def header_at(rows: list[list[str]], header: int | list[str]) -> int:
     return found.index(max(found))
 
 
-def join_headers(rows: list[list[str]], merged: list[tuple[tuple[int, int], tuple[int, int]]] | None) -> list[str]:
+def find_header(rows: list[list[str]], source: Source, merged: Sequence[Span] = ()) -> tuple[int, int, list[str]]:
+    """Position of the header's first row (-1: there is none) and of the first row below it, and the headers."""
+    if source.header == 0:
+        return -1, 0, source.names
+    top = header_at(rows, source.header)
+    first = top + source.header_rows
+    inside = [
+        ((start[0] - top, start[1]), (end[0] - top, end[1])) for start, end in merged if top <= start[0] and end[0] < first
+    ]  # fmt: skip
+    return top, first, join_headers(rows[top:first], inside)
+
+
+def join_headers(rows: list[list[str]], merged: Sequence[Span]) -> list[str]:
     """Header rows as one: "first / second", merged cells repeated over the columns they cover."""
     width = max(map(len, rows))
     cells = [[*map(tidy, row), *[""] * (width - len(row))] for row in rows]
-    for (top, left), (bottom, right) in merged or []:
+    for (top, left), (bottom, right) in merged:
         for row in range(top, bottom + 1):
             cells[row][left : right + 1] = [cells[top][left]] * len(cells[row][left : right + 1])
     if not merged:

@@ -27,19 +27,15 @@ def stints(rows: Iterable[tuple[str, str, date]]) -> list[Stint]:
 
     Systems switch on different days, so figures of a unit outside its validity still find its place.
 
-    Parameters
-    ----------
-    rows
-        Unit, the unit above it (blank: none) and the first day of that.
+    `rows`: unit, the unit above it (blank: none) and the first day of that.
     """
     held: dict[str, list[tuple[date, str]]] = {}
     for unit, parent, first in sorted(rows, key=lambda row: (row[0], row[2])):
         held.setdefault(unit, []).append((first, parent))
     spans: dict[str, list[tuple[date, tuple[str, ...]]]] = {unit: [] for unit in held}
     for day in sorted({first for steps in held.values() for first, _ in steps} | {date.min}):
-        parents = {
-            unit: [parent for first, parent in steps if first <= max(day, steps[0][0])][-1] for unit, steps in held.items()
-        }  # fmt: skip
+        begun = {unit: [step for step in steps if step[0] <= day] or steps[:1] for unit, steps in held.items()}
+        parents = known_parents({unit: steps[-1][1] for unit, steps in begun.items()})
         for unit, stood in spans.items():
             above = chain(unit, parents)
             if not stood or stood[-1][1] != above:
@@ -51,11 +47,17 @@ def stints(rows: Iterable[tuple[str, str, date]]) -> list[Stint]:
     return found
 
 
+def known_parents(parents: Mapping[str, str]) -> dict[str, str]:
+    """The unit above each unit; blank where that is no unit."""
+    return {unit: parent if parent in parents else "" for unit, parent in parents.items()}
+
+
 def chain(unit: str, parents: Mapping[str, str]) -> tuple[str, ...]:
-    """The unit and every known unit above it."""
-    found = [unit]
-    while (unit := parents.get(unit, "")) in parents and unit not in found:
+    """The unit and every unit above it."""
+    found: list[str] = []
+    while unit and unit not in found:
         found.append(unit)
+        unit = parents.get(unit, "")
     return tuple(found)
 
 
@@ -83,7 +85,7 @@ def standing(
         for one in stints(units):
             held.setdefault(one.unit, []).append(one)
         return [(unit, unit, 1.0) for unit in held], held
-    parents = {unit: parent for unit, parent, _ in units}
+    parents = known_parents({unit: parent for unit, parent, _ in units})
     return mapped, {unit: [Stint(unit, chain(unit, parents), date.min, date.max)] for _, unit, _ in mapped}
 
 

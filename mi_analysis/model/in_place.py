@@ -53,11 +53,8 @@ def placed(connection: Any, table: str, relation: str) -> str:
 def look(institution: Institution, known: Keys) -> dict[str, Standing]:
     """The tables of the model that are measured where they lie, once they are as they should be.
 
-    Raises
-    ------
-    WrongUse
-        Another engine, or a table that has to be delivered; a column that is missing or of another type; a key that is
-        blank or stands twice; and as `warehouse.connected`.
+    Raises `WrongUse`: another engine, or a table that has to be delivered; a column that is missing or of another type; a
+    key that is blank or stands twice; and as `warehouse.connected`.
     """
     found: dict[str, Standing] = {}
     for name, source in institution.sources.items():

@@ -210,10 +210,7 @@ def day(value: str | date | None, otherwise: date) -> date:
 def keys(institution: Institution, delivered: dict[str, list[tuple[str, pa.Table]]]) -> tuple[Keys, list[Finding]]:
     """Keys of an institution, from its file and from delivered reference tables.
 
-    Parameters
-    ----------
-    delivered
-        Model table (units, activities, crosswalk, unit_codes) to the tables read for it.
+    `delivered`: model table (units, activities, crosswalk, unit_codes) to the tables read for it.
     """
     rows = {name: [row for _, table in tables for row in table.to_pylist()] for name, tables in delivered.items()}
     unit_rows = [row.model_dump() for row in institution.units] + rows.get("units", [])
@@ -280,19 +277,15 @@ def units(rows: list[dict]) -> tuple[Unit, ...]:
 
 def codes(written: Iterable[CodeRow], delivered: list[dict], target: str) -> tuple[Code, ...]:
     """Rows of a crosswalk, from the institution's file and from deliveries."""
-    from_file = [
-        Code(day(row.valid_from, BEGINNING), day(row.valid_to, END), row.system, code, row.to, row.share)
-        for row in written
-        for code in row.codes
-    ]
-    from_delivery = [
+    rows = [row.model_dump() | {"code": code} for row in written for code in row.codes]
+    rows += [row | {"to": row[target]} for row in delivered]
+    return tuple(
         Code(
-            day(row.get("valid_from"), BEGINNING), day(row.get("valid_to"), END), row["system"], row["code"], row[target],
+            day(row.get("valid_from"), BEGINNING), day(row.get("valid_to"), END), row["system"], row["code"], row["to"],
             1.0 if row.get("share") is None else row["share"],
         )
-        for row in delivered
-    ]  # fmt: skip
-    return tuple(from_file + from_delivery)
+        for row in rows
+    )  # fmt: skip
 
 
 def check(found: Keys) -> tuple[Keys, list[Finding]]:

@@ -117,10 +117,7 @@ class Part:
 def parts_of(data: Grid, source: Source, period: str, year: int | None) -> Iterator[Part]:
     """Each fact of the profile over the data rows, parsed.
 
-    Parameters
-    ----------
-    period, year
-        The period that holds for the whole file, as text, and its year.
+    `period`, `year`: the period that holds for the whole file, as text, and its year.
     """
     count = len(data.rows)
     wide = wide_places(data.headers, source)

@@ -267,6 +267,11 @@ _STORED_TYPES = {
 }  # fmt: skip
 
 
+def quoted(text: object) -> str:
+    """A text as SQL takes it."""
+    return "'" + str(text).replace("'", "''") + "'"
+
+
 def stored_types(table: str) -> dict[str, str]:
     """Database type of each stored column; what is neither declared nor named above is a number."""
     declared = (

@@ -318,10 +318,7 @@ _PERIODS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 def parse_period(text: str, order: DateOrder = "day_first", year: int | None = None) -> Period | Bad:
     """A month, quarter or year, or the month of a date.
 
-    Parameters
-    ----------
-    year
-        The year of a period that is written without one (``Marts`` under a title with the year).
+    `year`: the year of a period that is written without one (``Marts`` under a title with the year).
     """
     folded = fold(text)
     for kind, pattern in _PERIODS:

@@ -86,11 +86,8 @@ def fetch(institution: Institution, deliveries: Path) -> None:
 
     The rows are put in order, so that the same answer is the same file and is not read again.
 
-    Raises
-    ------
-    WrongUse
-        The file is no name of a parquet file, or cannot be written; a column is a point in time without a local day;
-        and as `connected`.
+    Raises `WrongUse`: the file is no name of a parquet file, or cannot be written; a column is a point in time without a
+    local day; and as `connected`.
     """
     asked = {name: source for name, source in institution.sources.items() if source.query}
     if not asked:
@@ -129,11 +126,8 @@ def fetch(institution: Institution, deliveries: Path) -> None:
 def connected(variable: str, where: str) -> Iterator[Any]:
     """A connection to the warehouse that a variable of the environment names, in one transaction that is taken back.
 
-    Raises
-    ------
-    WrongUse
-        The driver is missing; the variable is not set or no address; the warehouse refuses, does not answer, lacks
-        what is asked for, or drops the connection. Says what the server says, unless it may tell values or the secret.
+    Raises `WrongUse`: the driver is missing; the variable is not set or no address; the warehouse refuses, does not answer,
+    lacks what is asked for, or drops the connection. Says what the server says, unless it may tell values or the secret.
     """
     try:
         from adbc_driver_postgresql import dbapi

@@ -99,10 +99,7 @@ def make(folder: Path, seed: int = 2025, units: int = 24, months: int = 36) -> T
     months
         Months up to 2025-12, 13-72.
 
-    Raises
-    ------
-    ValueError
-        When there are too few or too many offices or months.
+    Raises `ValueError` when there are too few or too many offices or months.
     """
     w = Agency(seed, units, months)
     time = figures.time(w)

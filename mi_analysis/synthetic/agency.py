@@ -24,6 +24,10 @@ DEADLINE = np.array([90, 60, 30, 120, 90, 0, 0, 0, 0, 0])  # days; 0: none
 SEASON_SIMPLE = np.array([0.9, 1.0, 1.25, 1.35, 1.25, 1.0, 0.8, 0.85, 0.95, 0.9, 0.9, 0.85])
 
 
+Weeks = list[list[np.ndarray]]
+"""Working days of each week of each month."""
+
+
 def working_days(months: np.ndarray) -> list[np.ndarray]:
     """The working days (datetime64[D]) of each month."""
     off = [np.datetime64(day) for year in {int(str(m)[:4]) for m in months} for day in sorted(public_holidays(year))]
@@ -92,22 +96,18 @@ class Agency:
         group = self.home[p, t] * len(self.months) + t
         sizes = np.bincount(group, minlength=self.fte.size)
         rank = np.empty(len(p))
-        rank[np.lexsort((self.rng.random(len(p)), group))] = np.arange(len(p)) - np.repeat(
-            np.cumsum(sizes) - sizes, sizes
-        )
+        order = np.lexsort((self.rng.random(len(p)), group))
+        rank[order] = np.arange(len(p)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         bins = (np.cumsum(share, 2) / share.sum(2, keepdims=True)).reshape(-1, len(ACT))[group]
-        return np.minimum(
-            (((rank + self.rng.random(len(sizes))[group]) / sizes[group])[:, None] > bins).sum(1), len(ACT) - 1
-        )
+        place = (rank + self.rng.random(len(sizes))[group]) / sizes[group]
+        return np.minimum((place[:, None] > bins).sum(1), len(ACT) - 1)
 
-    def rows(
-        self, p: np.ndarray, t: np.ndarray, c: np.ndarray, weeks: list[list[np.ndarray]], **columns: object
-    ) -> pd.DataFrame:
+    def rows(self, p: np.ndarray, t: np.ndarray, c: np.ndarray, weeks: Weeks, **columns: object) -> pd.DataFrame:
         """Rows of time registration of posts ``p`` in months ``t`` and weeks ``c``."""
         first = np.array([[week[0] for week in month] for month in weeks])[t, c]
-        unit = np.array(self.code)[self.home[p, t]]
+        unit, start = np.array(self.code)[self.home[p, t]], self._stamps()[t]
         return pd.DataFrame(
-            {"person": self.person[p, t], "unit": unit, "period_start": self._stamps()[t], "first": first, **columns}
+            {"person": self.person[p, t], "unit": unit, "period_start": start, "first": first, **columns}
         )
 
     def _stamps(self) -> np.ndarray:
@@ -116,11 +116,8 @@ class Agency:
     def grid(self, values: pd.Series, activities: list[str] | None = None) -> np.ndarray:
         """A series indexed by unit (, activity) and period_start as an array; what is not there is 0."""
         keys: list[Any] = [self.code, *([activities] if activities else []), self._stamps()]
-        return (
-            values.reindex(pd.MultiIndex.from_product(keys), fill_value=0)
-            .to_numpy(float)
-            .reshape([len(k) for k in keys])
-        )
+        every = values.reindex(pd.MultiIndex.from_product(keys), fill_value=0)
+        return every.to_numpy(float).reshape([len(k) for k in keys])
 
     def long(self, activities: list[str] | None = None, **values: np.ndarray) -> pd.DataFrame:
         """Arrays as a tidy frame, without offices that were not there and rows of zeros."""

@@ -85,9 +85,8 @@ def time(w: Agency) -> pd.DataFrame:
         if kind == "Sygdom":
             columns |= spells(days, weeks)
         away.append(w.rows(at[0], at[1], at[2], weeks, kind=kind, activity="", overtime=0.0, **columns))
-    return pd.concat([work, wrong, *away]).sort_values(
-        ["period_start", "person", "first", "kind", "activity"], kind="stable"
-    )
+    order = ["period_start", "person", "first", "kind", "activity"]
+    return pd.concat([work, wrong, *away]).sort_values(order, kind="stable")
 
 
 def spells(days: np.ndarray, weeks: list[list[np.ndarray]]) -> dict[str, np.ndarray]:
@@ -156,14 +155,11 @@ def staff(w: Agency, time: pd.DataFrame) -> pd.DataFrame:
 def cases(w: Agency, staff: pd.DataFrame, hours: np.ndarray) -> pd.DataFrame:
     """The case log: hours give closed cases, overtime moves the share within deadline, that gives the dates."""
     rng, months, later = w.rng, len(w.months), 24  # cases closed later are open in the last month
-    moved = (
-        w.grid(staff.set_index(["unit", "period_start"])["overtime_hours"]) / np.where(w.fte > 0, w.fte, 1)
-        - w.base[:, None]
-    )
+    overtime = w.grid(staff.set_index(["unit", "period_start"])["overtime_hours"])
+    moved = overtime / np.where(w.fte > 0, w.fte, 1) - w.base[:, None]
     shocks = (w.shocks(0.012, (1, months)) + w.shocks(0.015, moved.shape)) * np.where(w.within > 0.9, 0.3, 1)[:, None]
-    within = np.clip(
-        np.nan_to_num(w.within, nan=0.9)[:, None] + w.related[:, None] * SLOPE / 100 * moved + shocks, 0.5, 0.985
-    )
+    usual = np.nan_to_num(w.within, nan=0.9)[:, None]
+    within = np.clip(usual + w.related[:, None] * SLOPE / 100 * moved + shocks, 0.5, 0.985)
     each = (HOURS_PER_CASE * w.factor[:, None])[..., None] * np.exp(w.shocks(0.06, hours.shape, rho=0.3))
     each[:, ACT.index("A30")] *= np.exp(RISING * moved)
     exact = hours[:, CASES] / each[:, CASES]
@@ -208,25 +204,17 @@ def count_cases(w: Agency, log: pd.DataFrame) -> pd.DataFrame:
     before = log[log["received"] < w.months[0]].groupby(["unit", "activity"]).size().reindex(
         pd.MultiIndex.from_product([w.code, [*ACT, "~"]]), fill_value=0).to_numpy().reshape(received.shape[:2])  # fmt: skip
     kept = counted(done[done["closed"] <= done["deadline"]], "closed")
-    return w.long(
-        [*ACT, "~"],
-        received=received,
-        closed=closed,
-        kept=kept,
-        open=before[..., None] + np.cumsum(received - closed, 2),
-    )
+    stock = before[..., None] + np.cumsum(received - closed, 2)
+    return w.long([*ACT, "~"], received=received, closed=closed, kept=kept, open=stock)
 
 
 def volumes(w: Agency, hours: np.ndarray, closed: np.ndarray) -> pd.DataFrame:
     """Counts: enquiries (A40: received, closed, stock) and planned inspections (A10, A15)."""
     answered = np.round(hours[:, 5] / (0.9 * w.factor[:, None] * np.exp(w.shocks(0.05, w.fte.shape))))
     wait = np.round(w.year_mean(answered) * 0.12 * np.exp(w.shocks(0.15, w.fte.shape))) * (w.fte > 0)
-    counts = {
-        "closed": answered,
-        "stock": wait,
-        "received": np.maximum(answered + np.diff(wait, axis=1, prepend=wait[:, :1]), 0),
-    }
-    counts["stock"] = (wait[:, :1] + np.cumsum(counts["received"] - answered, axis=1)) * (w.fte > 0)
+    received = np.maximum(answered + np.diff(wait, axis=1, prepend=wait[:, :1]), 0)
+    stock = (wait[:, :1] + np.cumsum(received - answered, axis=1)) * (w.fte > 0)
+    counts = {"closed": answered, "stock": stock, "received": received}
     planned = np.ceil(w.year_mean(closed[:, :2]) * np.where(w.calendar == 6, 0.6, 1.06))
     frames = [w.long(["A40"], value=count[:, None]).assign(name=name) for name, count in counts.items()]
     return pd.concat([*frames, w.long(ACT[:2], value=planned).assign(name="planned")], ignore_index=True)
@@ -267,20 +255,13 @@ def postings(w: Agency, staff: pd.DataFrame, hours: np.ndarray, closed: np.ndarr
 def sum_ledger(postings: pd.DataFrame) -> pd.DataFrame:
     """Postings per unit, activity, month and account group; the shared code is 70 per cent A10."""
     both = postings["activity"] == "A10+A15"
-    parts = [
-        postings[~both],
-        *(
-            postings[both].assign(activity=to, amount=postings["amount"] * share)
-            for to, share in (("A10", 0.7), ("A15", 0.3))
-        ),
-    ]
-    every = pd.concat(parts).replace({"activity": {"": "~"}})
+    shares = {"A10": 0.7, "A15": 0.3}.items()
+    shared = [postings[both].assign(activity=to, amount=postings["amount"] * share) for to, share in shares]
+    every = pd.concat([postings[~both], *shared]).replace({"activity": {"": "~"}})
     kinds = {"11": "income", "18": "pay", "22": "other"}
     every["account_group"] = every["account"].str[:2].map(kinds).where(every["account"].str[:3] != "227", "indirect")
     every["period_start"] = every["date"].dt.to_period("M").dt.to_timestamp()
-    return every.groupby(["unit", "activity", "period_start", "account_group"], as_index=False).agg(
-        amount=("amount", "sum")
-    )
+    return every.groupby(["unit", "activity", "period_start", "account_group"], as_index=False)[["amount"]].sum()
 
 
 def budget(w: Agency, ledger: pd.DataFrame) -> pd.DataFrame:
@@ -288,10 +269,8 @@ def budget(w: Agency, ledger: pd.DataFrame) -> pd.DataFrame:
     frames = []
     factor, revised = w.rng.normal(1.0, 0.02, (2, len(w.code), 1, 1))
     pay = (w.fte * PAY * RISE ** (w.year - 2023))[:, None, :] * w.mix[:, :, None] * factor
-    fees = w.grid(
-        ledger[ledger["account_group"] == "income"].set_index(["unit", "activity", "period_start"])["amount"], ACT
-    )
-    fees = w.year_mean(fees) * (2 - factor)
+    income = ledger[ledger["account_group"] == "income"].set_index(["unit", "activity", "period_start"])["amount"]
+    fees = w.year_mean(w.grid(income, ACT)) * (2 - factor)
     for k, version in enumerate(("GB", "UO1", "UO2", "UO3")):
         change = np.where(w.calendar >= 3 * k, revised if k else 1, 1)
         for group, amount in (("pay", pay * 1.01), ("other", pay * 0.1), ("income", fees)):
@@ -310,9 +289,7 @@ def goals(
     counted = volumes.pivot_table("value", ["unit", "activity", "period_start"], "name", fill_value=0).reset_index()
     parts = []
 
-    def add(
-        goal: str, rows: pd.DataFrame, target: pd.Series | float, result: pd.Series, grain: str, decimals: int
-    ) -> None:
+    def add(goal: str, rows: pd.DataFrame, target: Any, result: pd.Series, grain: str, decimals: int) -> None:
         start = rows["period_start"].dt.to_period(grain).astype(str).str.replace("Q", "K")
         parts.append(rows.assign(goal=goal, period=start, target=target, result=result.round(decimals)))
 
@@ -334,8 +311,7 @@ def goals(
     )
     add("2.2", year, 10.0, (year["sick_hours"] / 7.4 / year["fte"]).where(year["months"] == 12), "Y", 1)
     columns = ["goal", "unit", "activity", "period", "target", "result"]
-    milestones = [
-        ("3.1", "", "A70", f"{y}", f"31-12-{y}", "15-11-2024" if y == 2024 else None) for y in np.unique(w.year)
-    ]
+    reached = {2024: "15-11-2024"}
+    milestones = [("3.1", "", "A70", f"{y}", f"31-12-{y}", reached.get(y)) for y in np.unique(w.year)]
     every = pd.concat([part[columns].astype(object) for part in parts])
     return pd.concat([every, pd.DataFrame(milestones, columns=columns).astype(object)], ignore_index=True)

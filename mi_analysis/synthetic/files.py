@@ -140,12 +140,8 @@ def balances(folder: Path, names: Mapping[str, str], staff: pd.DataFrame) -> Non
         part = part.sort_values("unit").round(dict.fromkeys(BALANCES, 2))
         part.loc[(part["unit"] == BROKEN[0]) & (name == LATE), "balance_closing"] += BROKEN[1]
         cut = month + pd.offsets.MonthBegin(1) + pd.offsets.BDay(8 if name == LATE else 3)
-        lines = [
-            f"Eksempelstyrelsen – over-/merarbejde og saldi{';' * 10}",
-            f"Udtrukket: {cut:%d-%m-%Y}{';' * 10}",
-            "",
-            header,
-        ]
+        titles = ["Eksempelstyrelsen – over-/merarbejde og saldi", f"Udtrukket: {cut:%d-%m-%Y}"]
+        lines = [*(title + ";" * 10 for title in titles), "", header]
         for unit, fte, *figures in records(part[["unit", "fte", *BALANCES]]):
             place = f"{unit[:2]}-{unit[2:]}-00;{names[unit]};{MONTHS[month.month - 1]} {month.year};{number(fte, 1)}"
             lines.append(";".join([place, *map(number, figures)]))
@@ -164,9 +160,8 @@ def ledger(folder: Path, rng: np.random.Generator, names: Mapping[str, str], pos
             name, about = ACCOUNTS[r.account]
             key = f"{PURPOSE.get(r.activity[:3], '9')};{r.unit};{code[r.activity]}{' ' if untidy else ''}"
             about = about if about.startswith('"') else f"{about} – {names[r.unit]}"
-            lines.append(
-                f"{r.date:%d-%m-%Y};K{year % 100}{n:05d};{r.account};{name};{about};001;{key};;{number(r.amount)}"
-            )
+            voucher = f"{r.date:%d-%m-%Y};K{year % 100}{n:05d}"
+            lines.append(f"{voucher};{r.account};{name};{about};001;{key};;{number(r.amount)}")
         closing = part[part["account"] == "181001"].groupby("unit")["amount"].sum()
         for unit, amount in closing.items():
             about = "Løn, fastansatte;Nulstilling af resultatopgørelse"
@@ -200,9 +195,8 @@ def budget(folder: Path, names: Mapping[str, str], amounts: pd.DataFrame) -> Non
                 figures = [rows[key].get(month) for month in range(1, 13)]
                 sums += [figure or 0 for figure in figures]
                 shown = [number(f, 0) if f is not None and f < 0 else f for f in figures]
-                cells.append(
-                    [version, *place, code[key[2]], TASKS[key[2]], kinds[key[3]], *shown, sum(rows[key].values())]
-                )
+                about = [version, *place, code[key[2]], TASKS[key[2]], kinds[key[3]]]
+                cells.append([*about, *shown, sum(rows[key].values())])
                 place = ["", ""]
             cells.append(["", f"{names[unit]} i alt", *[""] * 4, *map(float, sums), float(sums.sum())])
         cells += [[], ["Note: Negative tal er indtægter. Udtrukket fra budgetsystemet."]]
@@ -220,10 +214,8 @@ def cases(folder: Path, rng: np.random.Generator, names: Mapping[str, str], log:
     title, first = "Sagsliste pr. 31-12-2025, udtrukket 06-01-2026", f"{log['closed'].min():%Y}"
     parts: dict[str, list[list[str]]] = {}
     for i, r in enumerate(records(log)):
-        kind, date = (
-            types[r.activity],
-            texts["%Y-%m-%d" if form[i] < 0.1 else "%d-%m-%y" if form[i] < 0.2 else "%d-%m-%Y"],
-        )
+        kind = types[r.activity]
+        date = texts["%Y-%m-%d" if form[i] < 0.1 else "%d-%m-%y" if form[i] < 0.2 else "%d-%m-%Y"]
         if spelling[i] < 0.03:
             other = "Ansøgn. (enkel)" if r.activity == "A20" else kind.upper()
             kind = f"{kind} " if spelling[i] < 0.01 else kind.replace(" - ", " – ") if spelling[i] < 0.02 else other
@@ -233,16 +225,12 @@ def cases(folder: Path, rng: np.random.Generator, names: Mapping[str, str], log:
         part = parts.setdefault(month if month == LATE else max(month[:4], first), [])
         part += [row] * (2 if twice[i] < 0.001 else 1)
         if i % 2000 == 999:  # closed before it was received: set aside, and told
-            before = f"{r.received - pd.Timedelta(days=5):%d-%m-%Y}"
-            part.append(
-                [f"{month[:4]}-9{i:05d}", *row[1:4], texts["%d-%m-%Y"][r.received], "", before, "", "Afsluttet"]
-            )
+            received, before = (f"{day:%d-%m-%Y}" for day in (r.received, r.received - pd.Timedelta(days=5)))
+            part.append([f"{month[:4]}-9{i:05d}", *row[1:4], received, "", before, "", "Afsluttet"])
     for name, rows in parts.items():
-        mark, file, encoding = (
-            ("\t", f"{name}_unicode.txt", "utf-16") if name == LATE else (";", f"{name}.csv", "cp1252")
-        )
+        mark, ending, encoding = ("\t", "_unicode.txt", "utf-16") if name == LATE else (";", ".csv", "cp1252")
         lines = [title, header.replace(" ", mark).replace("_", " "), *map(mark.join, rows)]
-        text_file(folder / f"sager/sager_{file}", lines, encoding)
+        text_file(folder / f"sager/sager_{name}{ending}", lines, encoding)
 
 
 def counts(folder: Path, volumes: pd.DataFrame) -> None:

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from mi_analysis import disclosure
@@ -408,17 +406,6 @@ def test_hidden_stays_hidden_through_saving_and_loading(small_agency, tmp_path):
     assert loaded.audience == released.audience
 
 
-def test_loaded_figures_are_what_pandas_reads_but_in_one_piece(small_agency, tmp_path):
-    released = small_agency.prepared.released
-    released.save(tmp_path)
-    pq.write_table(pq.read_table(tmp_path / "values.parquet"), tmp_path / "values.parquet", row_group_size=50)
-    values = disclosure.load(tmp_path, released.audience).values
-
-    pd.testing.assert_frame_equal(values, pd.read_parquet(tmp_path / "values.parquet"))
-    assert pa.Table.from_pandas(pd.read_parquet(tmp_path / "values.parquet"))["unit"].num_chunks > 1
-    assert pa.Table.from_pandas(values)["unit"].num_chunks == 1
-
-
 @pytest.fixture(scope="session")
 def unit_slice(small_agency, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("slice")
@@ -569,33 +556,30 @@ def test_a_goal_about_staff_is_shown_where_sick_leave_is() -> None:
     assert hidden.empty
 
 
+def degrees(*cells: tuple[str, str]) -> pd.DataFrame:
+    rows = [{"period_start": pd.Timestamp(day), "window": window} for day, window in cells]
+    return pd.DataFrame(rows).assign(unit="K", activity="*", grain="month", goal_degree=90.0)
+
+
 def test_the_weighted_degree_that_holds_a_hidden_goal_is_hidden_in_its_year_and_in_what_reaches_back_to_it() -> None:
-    cells = [
-        ("2024-12-01", "ytd"),
-        ("2025-03-01", "month"),
-        ("2025-12-01", "ytd"),
-        ("2026-02-01", "r3"),
-        ("2026-03-01", "r3"),
-        ("2026-11-01", "r12"),
-        ("2026-12-01", "r12"),
-    ]
-    values = pd.DataFrame(
-        [
-            {
-                "unit": "K",
-                "activity": "*",
-                "period_start": pd.Timestamp(day),
-                "grain": "month",
-                "window": window,
-                "goal_degree": 90.0,
-            }
-            for day, window in cells
-        ]
-    )
+    values = degrees(
+        ("2024-12-01", "ytd"), ("2025-03-01", "month"), ("2025-12-01", "ytd"), ("2026-02-01", "r3"), ("2026-03-01", "r3"),
+        ("2026-11-01", "r12"), ("2026-12-01", "r12"),
+    )  # fmt: skip
 
     found = holding_hidden_goals(values, goal_rows().tail(1), {}, {"K"})
 
     assert found.tolist() == [False, True, True, True, False, True, False]
+
+
+@pytest.mark.parametrize(("start", "grain"), [(date(2024, 8, 1), "month"), (date(2023, 7, 1), "year")])
+def test_a_hidden_goal_is_not_told_by_the_year_to_date_or_year_that_began_in_another_month(start, grain) -> None:
+    values = degrees(("2024-06-01", "ytd"), ("2024-12-01", "r12"), ("2025-02-01", "ytd"), ("2025-08-01", "ytd"))
+    hidden = goal_rows().tail(1).assign(period_start=start, grain=grain)
+
+    found = holding_hidden_goals(values, hidden, {}, {"K"}, year_start=7)
+
+    assert found.tolist() == [True, True, True, False]
 
 
 @pytest.mark.parametrize(

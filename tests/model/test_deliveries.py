@@ -295,6 +295,13 @@ def test_no_row_and_no_amount_is_lost_however_dirty_the_file(
             assert len(set(delivery.facts["ledger"].column("row").to_pylist())) == delivery.account.used
 
 
+@pytest.mark.parametrize(("dates", "day"), [("month_first", date(2025, 3, 4)), ("day_first", date(2025, 4, 3))])
+def test_the_day_a_file_was_extracted_is_read_as_its_other_dates_are(tmp_path: Path, dates: str, day: date) -> None:
+    text = "Extracted 03/04/2025;;;\nSted;Aktivitet;Dato;Beløb\n2110;A10;02/02/2025;100,00\n"
+
+    assert delivered(tmp_path, text, ledger(dates=dates, header=2, extracted_at=r"Extracted (\S+)")).extracted_at == day
+
+
 def test_the_order_of_the_rows_does_not_matter(tmp_path: Path) -> None:
     rows = [f"21{n % 3}0;;0{1 + n % 9}-03-2025;{n},50" for n in range(30)] + ["2110;;03-03-2025;ca. 5"]
     shuffled = random.Random(1).sample(rows, len(rows))
