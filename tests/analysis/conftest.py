@@ -10,6 +10,18 @@ import pandas as pd
 import pytest
 
 
+def keys(found):
+    return {sentence.key for sentence in found.warnings}
+
+
+def said(found):
+    return found.verdict[1]
+
+
+def warned(found, key):
+    return dict(found.warnings)[key]
+
+
 @pytest.fixture
 def agrees(reference: Path) -> Callable[..., None]:
     """Compare a reference case: every expected name is computed, or listed as not offered, and none is both."""

@@ -10,11 +10,9 @@ from mi_analysis.analysis.association import associate, headline, in_family, inf
 from mi_analysis.analysis.inference import panel_fit, t_p_value, wild_bootstrap
 from mi_analysis.reporting.wording import catalogue, languages
 
+from .conftest import said
+
 SHORT_RUNS, LONG_RUNS = 400, 4000
-
-
-def said(found):
-    return found.verdict[1]
 
 
 def p_at_truth(simulate, rng, units, months, effect, spread=1.0):

@@ -7,17 +7,7 @@ import pytest
 from mi_analysis.analysis.association import associate
 from mi_analysis.analysis.basis import BadInput
 
-
-def keys(found):
-    return {sentence.key for sentence in found.warnings}
-
-
-def said(found):
-    return found.verdict[1]
-
-
-def warned(found, key):
-    return dict(found.warnings)[key]
+from .conftest import keys, said, warned
 
 
 def test_under_24_unit_months_there_is_no_estimate_and_it_says_what_would_do(simulate):

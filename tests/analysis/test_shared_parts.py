@@ -8,18 +8,7 @@ import pytest
 from mi_analysis.analysis.association import associate
 from mi_analysis.analysis.basis import BadInput
 
-
-def keys(found):
-    return {sentence.key for sentence in found.warnings}
-
-
-def said(found):
-    return found.verdict[1]
-
-
-def warned(found, key):
-    return dict(found.warnings)[key]
-
+from .conftest import keys, said, warned
 
 RATIOS = {
     "cases_per_fte": SimpleNamespace(numerator="closed", denominator="fte", contains=("closed", "fte")),
