@@ -125,9 +125,17 @@ def ploomber(jobs: list[dict[str, Any]], out: str) -> None:
 def batch(jobs: list[dict[str, Any]], out: str) -> None:
     """The worker processes of `mi run`: executed, checked, page and workbook made, put in place; a foreign notebook executed."""
     from mi_analysis.batch import executors, worker
+    from mi_analysis.reporting.wording import Words
 
-    about = {"language": "da", "title": "t", "subtitle": "", "stamp": {}, "own": True, "created": "", "currency": "DKK",
-             "money_scale": 1000}  # fmt: skip
+    about = {
+        "language": "da",
+        "title": "t",
+        "subtitle": "",
+        "stamp": {},
+        "own": True,
+        "created": "",
+        "words": Words("da"),
+    }
     with executors.processes(CORES) as workers:
         if "source" not in jobs[0]["parameters"]:
             list(workers.map(one_by_mi, jobs, [out] * len(jobs)))

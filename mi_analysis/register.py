@@ -10,7 +10,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -174,15 +174,11 @@ def _take(hypotheses: dict[str, Hypothesis], event: dict[str, Any]) -> None:
     elif kind == "asked" and known is not None:
         first = (known.kind, known.family, known.margin)
         other = (event["kind"], event["family"], event["margin"]) != first
-        hypotheses[identity] = _with(known, times_asked=known.times_asked + 1, restated=known.restated or other)
+        hypotheses[identity] = replace(known, times_asked=known.times_asked + 1, restated=known.restated or other)
     elif kind == "answered" and known is not None:
-        hypotheses[identity] = _with(known, answered_at=at, **event)
+        hypotheses[identity] = replace(known, answered_at=at, **event)
     else:
         raise KeyError(identity)
-
-
-def _with(hypothesis: Hypothesis, **changes: Any) -> Hypothesis:
-    return Hypothesis(**{**vars(hypothesis), **changes})
 
 
 def _now() -> str:

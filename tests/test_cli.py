@@ -80,14 +80,16 @@ def project(tmp_path, monkeypatch):
         stopped=False,
         findings=(),
         gaps=(GAP,),
+        control_totals=(),
+        activity_rows=8,
         extracted_at=None,
     )
     audit = SimpleNamespace(as_of="2025-03-31", received=(received,), usable=True, missing_sources=(), findings=[])
     prepared = SimpleNamespace(
         folder=tmp_path / "outputs" / "x", units=units, activities=pd.DataFrame(columns=["activity", "name"]),
-        periods=["2025-03-01"], suppliers=pd.DataFrame([SCORES]), root="S", comments=pd.DataFrame(columns=["unit", "period_start", "measure"]), fingerprint="f" * 64, stopped=[], audit=audit, findings=[],
+        periods=["2025-03-01"], suppliers=pd.DataFrame([SCORES]), root="S", comments=pd.DataFrame(columns=["unit", "period", "measure"]), fingerprint="f" * 64, stopped=[], audit=audit, findings=[],
         slice=lambda folder, unit, activity, period: unit,
-        asked=lambda: None, told=lambda: {(code, "2025-03") for code in ("07", "09")},
+        asked=lambda _: None, told=lambda: {(code, "2025-03") for code in ("07", "09")},
         institution=Institution.model_validate({"name": {"da": "E", "en": "E"}, "deliveries": {"folder": "d"}, "sources": {}}),
     )  # fmt: skip
     monkeypatch.setattr(preparation, "prepare", lambda *_, **__: prepared)
@@ -247,10 +249,9 @@ def test_a_plan_tells_states_and_where_values_come_from_and_makes_nothing(projec
     assert not project.folder.exists()
 
 
-def test_check_prints_the_account_of_every_delivery(project, capsys, monkeypatch):
-    rows = [("tid.csv", "Timer", "not_a_number", 1, "syv", 7)]
-    connection = SimpleNamespace(execute=lambda _: SimpleNamespace(fetchall=lambda: rows), close=lambda: None)
-    monkeypatch.setattr("mi_analysis.model.database.open_model", lambda _: connection)
+def test_check_prints_the_account_of_every_delivery(project, capsys):
+    aside = [("tid.csv", "Timer", "not_a_number", text, row) for text, row in (("otte", 9), ("syv", 7))]
+    project.quarantined = pd.DataFrame(aside, columns=["delivery", "column", "reason", "text", "row"])
     project.audit.findings.append(finding("warn"))
 
     status, out, _ = mi(capsys, "check", "x")
@@ -272,7 +273,7 @@ def test_check_prints_the_account_of_every_delivery(project, capsys, monkeypatch
         "  tid  hours  activity X1  The code is unknown  2 rows  14.80 hours  near: X2",
         "",
         "Put aside:",
-        '  tid.csv  Timer  is not a number  1  such as "syv" in row 7',
+        '  tid.csv  Timer  is not a number  2  such as "syv" in row 7',
     ]
 
 

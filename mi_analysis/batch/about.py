@@ -5,12 +5,12 @@ from typing import Any
 from mi_analysis.batch.plan import Job, Plan
 from mi_analysis.batch.record import Record, package_version
 from mi_analysis.reporting.wording import Words
-from mi_analysis.workbench import figures
+from mi_analysis.workbench.lookup import words_of as words_in
 
 
 def words_of(plan: Plan, prepared: Any) -> Words:
     """Words and formats in the run's language and the institution's currency."""
-    return figures.words_of(prepared.institution, plan.run_file.language)
+    return words_in(prepared.institution, plan.run_file.language)
 
 
 def institution_name(plan: Plan, prepared: Any) -> str:
@@ -31,7 +31,7 @@ def extracted(prepared: Any) -> str:
 
 
 def about_report(plan: Plan, job: Job, prepared: Any, version: Record, data: str) -> dict[str, Any]:
-    """Title, subtitle and stamp of a report, and what its workbook needs."""
+    """Title, subtitle and stamp of a report, and what its workbook needs: words, day of extraction."""
     words = words_of(plan, prepared)
     institution = institution_name(plan, prepared)
     unit, activity = name_of(prepared.units, "unit", job.unit), name_of(prepared.activities, "activity", job.activity)
@@ -49,8 +49,7 @@ def about_report(plan: Plan, job: Job, prepared: Any, version: Record, data: str
     return {
         "language": plan.run_file.language, "title": " · ".join(filter(None, (unit, activity))) or institution,
         "subtitle": " · ".join(filter(None, subtitle)), "stamp": {k: v for k, v in stamp.items() if v},
-        "currency": words.currency, "money_scale": words.money_scale, "created": day,
-        "own": "source" in job.notebook.parameters,
+        "words": words, "created": day, "own": "source" in job.notebook.parameters,
     }  # fmt: skip
 
 

@@ -32,7 +32,7 @@ def astray(version: Record, prepared: Any) -> list[tuple[str, str]]:
     asked = {(row["unit"], row["measure"]) for row in owed(version)}
     reported = {job["unit"] for job in version.jobs.values() if job.get("headline")}
     rows = prepared.comments
-    rows = rows[rows["period_start"].astype(str).str[:7] == version.data["period"]]
+    rows = rows[rows["period"] == version.data["period"]]
     given = {("" if row.unit == prepared.root else str(row.unit), str(row.measure)) for row in rows.itertuples()}
     return sorted((unit, code) for unit, code in given - asked if unit in reported)
 

@@ -24,6 +24,7 @@ from mi_analysis.batch.record import Edition, Record, Task, locked, package_vers
 from mi_analysis.batch.screen import Outcome, Screen, cores
 from mi_analysis.parameters import Problem, WrongUse
 from mi_analysis.reporting import pdf
+from mi_analysis.workbench.accounts import remarks
 
 SAME_FAILURES = 3
 
@@ -104,7 +105,7 @@ class _Run:
         self.make_slice, self.executor = make_slice, executor
         self.workers = options.workers or cores()
         self.records: dict[str, Record] = {}
-        stops = any(remark["severity"] == "stop" for remark in index.remarks(prepared))
+        stops = any(remark["severity"] == "stop" for remark in remarks(prepared.audit))
         self.outcome = Outcome(reservations=bool(prepared.stopped) or stops)
         self.failed: dict[str, Counter[str]] = {}
         self.made: set[str] = set()
@@ -138,7 +139,7 @@ class _Run:
             "machine": {"python": platform.python_version(), "system": platform.platform(), "cores": cores()},
             "deliveries": record.digest(sorted((item.file, item.fingerprint) for item in self.prepared.audit.received)),
             "settings": record.digest(self.prepared.institution.model_dump(mode="json")),
-            "remarks": [remark for remark in index.remarks(self.prepared) if remark["severity"] != "note"],
+            "remarks": [remark for remark in remarks(self.prepared.audit) if remark["severity"] != "note"],
         }  # fmt: skip
 
     # --- one after the other, as many at a time as there are workers ---

@@ -36,7 +36,6 @@ from mi_analysis.batch import warm_engine
 from mi_analysis.batch.record import REFUSED, now, package_version, write_whole
 from mi_analysis.reporting import export, pdf, workbook
 from mi_analysis.reporting.tables import NO_SIGNAL
-from mi_analysis.reporting.wording import Words
 
 ONE_THREAD = tuple(f"{library}_NUM_THREADS" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR"))
 ENVIRONMENT = dict.fromkeys((*ONE_THREAD, "VECLIB_MAXIMUM_THREADS"), "1") | {
@@ -297,9 +296,8 @@ def _scrub(executed: nbformat.NotebookNode, work: Work) -> list[str]:
 
 def _exported(executed: nbformat.NotebookNode, work: Work, moved: int | None) -> dict[str, bytes]:
     """The files of a report by ending; all made of the executed notebook alone."""
-    about = work.about
+    about, words = work.about, work.about["words"]
     if moved is not None:
-        words = Words(about["language"])
         edition = words.text("index.edition_moved", edition=about["stamp"]["edition"], n=words.number(moved))
         about = about | {"subtitle": f"{about['subtitle']} · {words.text('stamp.edition')} {edition}"}
     contents = {"ipynb": (nbformat.writes(executed) + "\n").encode()}
@@ -310,7 +308,6 @@ def _exported(executed: nbformat.NotebookNode, work: Work, moved: int | None) ->
     if "pdf" in work.formats:
         contents["pdf"] = pdf.pdf(page)
     if "xlsx" in work.formats:
-        words = Words(about["language"], about["currency"], about["money_scale"])
         day = date.fromisoformat(about["created"] or "2000-01-01")
         book = workbook.workbook(executed, words, title=about["title"], created=day, stamp=about["stamp"])
         contents["xlsx"] = book

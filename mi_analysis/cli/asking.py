@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from mi_analysis.cli.shared import aligned, cli, deliveries_option, out_option, section
+from mi_analysis.cli.shared import aligned, audience_option, cli, deliveries_option, out_option, say, section
 
 if TYPE_CHECKING:
     from mi_analysis.analysis.answers import Answer
@@ -29,20 +29,13 @@ IN_LINES = ("number", "label", "p", "p_adjusted", "says")
 @click.option("--planned", default="", metavar="FAMILY", help="The question was planned, in this family.")
 @click.option("--question", default="", help="The question in your own words, for the register.")
 @click.option("--who", default="", help="Who asks; the account's name.")
-@click.option(
-    "--audience",
-    type=click.Choice(["public", "internal", "unit_manager"]),
-    default="internal",
-    metavar="WHO",
-    help="Whose released figures: public, internal or unit_manager.",
-)
+@audience_option
 @click.option("--language", help="Of the answer; the institution's own.")
 @deliveries_option
 @out_option
 def ask(
-    institution: str, outcome: str, exposure: str, activity: str, units: tuple[str, ...], level: str, since: str, until: str, lag: int,
-    margin: float | None, planned: str, question: str, who: str, audience: str, language: str | None, deliveries: Path | None,
-    out: Path | None,
+    institution: str, outcome: str, exposure: str, until: str, audience: str, language: str | None, deliveries: Path | None,
+    out: Path | None, **about: Any,
 ) -> None:  # fmt: skip
     """Ask whether OUTCOME goes together with EXPOSURE.
 
@@ -61,15 +54,11 @@ def ask(
         raise WrongUse(Problem("--language", f'there are no words in "{language}".', nearest(language, known)))
     prepared = prepare(institution, start=Path.cwd(), deliveries=deliveries, audience=audience, out=out)  # type: ignore[arg-type]
     desk = desk_on(prepared, prepared.root, month_asked(prepared, until))
-    if not outcome:
-        click.echo("\n".join(register_lines(desk, language or desk.institution.language)))
-        return
-    answer = desk.ask(
-        outcome, exposure, activity=activity, units=units, level=level, since=since, lag=lag, margin=margin, planned=planned,
-        question=question, who=who,
-    )  # fmt: skip
-    for line in answer_lines(desk, answer, language or desk.institution.language):
-        click.echo(line)
+    language = language or desk.institution.language
+    if outcome:
+        say(answer_lines(desk, desk.ask(outcome, exposure, **about), language))
+    else:
+        say(register_lines(desk, language))
 
 
 def answer_lines(desk: "Desk", answer: "Answer", language: str) -> Iterator[str]:
@@ -80,9 +69,8 @@ def answer_lines(desk: "Desk", answer: "Answer", language: str) -> Iterator[str]
     yield from verdicts.answered(answer, words, desk.unit_label)
     rows = verdicts.behind(answer, words)
     width = rows["label"].str.len().max()
-    yield from section(
-        words.text("answer.numbers"), [f"  {row.label:<{width}}  {row.value}" for row in rows.itertuples()]
-    )
+    lines = [f"  {row.label:<{width}}  {row.value}" for row in rows.itertuples()]
+    yield from section(words.text("answer.numbers"), lines)
     yield from section(words.text("answer.not_shown"), [f"  {line}" for line in verdicts.not_shown(answer, words)])
     yield f"\n{words.text('answer.registered')} ({desk.kept})"
 
@@ -94,10 +82,9 @@ def register_lines(desk: "Desk", language: str) -> Iterator[str]:
     from mi_analysis.reporting import uncertain
 
     words, asked = desk.words(language), desk.questions_asked(language)
-    shown = uncertain.register(asked, words)
-    if shown:
-        names = [column["name"] for column in shown.columns]
-        yield from aligned([tuple(str(row[names.index(name)]) for name in IN_LINES) for row in shown.rows])
+    if shown := uncertain.register(asked, words):
+        places = [[column["name"] for column in shown.columns].index(name) for name in IN_LINES]
+        yield from aligned([tuple(str(row[place]) for place in places) for row in shown.rows])
     if desk.kept is not None:
         damaged = len(register.read(desk.kept).damaged)
         place = desk.kept.with_suffix(".html")

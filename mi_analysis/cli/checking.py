@@ -1,6 +1,5 @@
 """`mi check`: read the deliveries and say what was found."""
 
-import contextlib
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
@@ -18,6 +17,7 @@ from mi_analysis.cli.shared import (
     cli,
     deliveries_option,
     out_option,
+    say,
     section,
 )
 
@@ -42,12 +42,10 @@ def check(institution: str, deliveries: Path | None, out: Path | None, strict: b
     from mi_analysis.workbench.preparation import prepare
 
     if contract:
-        for line in contract_lines(institution, deliveries, out):
-            click.echo(line)
+        say(contract_lines(institution, deliveries, out))
         return
     prepared = prepare(institution, start=Path.cwd(), deliveries=deliveries, out=out)
-    for line in check_lines(prepared):
-        click.echo(line)
+    say(check_lines(prepared))
     if not prepared.audit.usable or (strict and breaches(prepared)):
         raise SystemExit(NO_DELIVERY)
     raise SystemExit(RESERVATIONS if prepared.stopped else FINE)
@@ -101,45 +99,39 @@ def contract_lines(institution: str, deliveries: Path | None, out: Path | None) 
 
 def check_lines(prepared: "Prepared") -> Iterator[str]:
     """What `mi check` says."""
-    from mi_analysis.batch.index import finding_text, remarks
-    from mi_analysis.model.database import open_model
     from mi_analysis.reporting.wording import Words
-    from mi_analysis.workbench.accounts import in_words
+    from mi_analysis.workbench.accounts import delivery_row, in_words, remark_text, remarks, unplaced
 
     audit, words = prepared.audit, Words("en")
     yield f"{prepared.institution.name.en}: {len(audit.received)} deliveries, as of {audit.as_of or 'unknown'}"
     rows: list[tuple[str, ...]] = [("Delivery", "File", "Read", "Used", "Aside", "Dropped", "With partner", "")]
-    for item in audit.received:
-        numbers = (item.account.read, item.account.used, item.account.quarantined, sum(item.account.dropped.values()))
-        share = item.mapped_share()
-        mapped = "" if share is None else f"{share:.1%}"
-        rows.append((item.source, item.file, *(f"{n:,}" for n in numbers), mapped, "stopped" if item.stopped else ""))
+    for item in map(delivery_row, audit.received):
+        counts = (f"{item[name]:,}" for name in ("read", "used", "quarantined", "dropped"))
+        mapped = "" if item["mapped_share"] is None else f"{item['mapped_share']:.1%}"
+        rows.append((item["source"], item["file"], *counts, mapped, "stopped" if item["stopped"] else ""))
     yield from aligned(rows)
     yield from (f"Not delivered: {source}" for source in audit.missing_sources)
     newest = max(prepared.periods, default="")
     scores = [score_cells(row) for row in prepared.suppliers.to_dict("records") if row["month"] == newest]
     heads = ("  Supplier", "Files", "Against the due day", "Rows", "Aside", "Stopped", "With partner", "Control totals",
              "Months changed")  # fmt: skip
-    yield from section(f"Suppliers, {newest[:7] or 'no month'}", aligned([heads, *scores]) if scores else ())
-    found = [f"  {remark['severity']}: {finding_text(remark, words)}" for remark in remarks(prepared)]
+    yield from section(f"Suppliers, {newest[:7] or 'no month'}", aligned([heads, *scores] if scores else []))
+    found = [f"  {remark['severity']}: {remark_text(remark, words)}" for remark in remarks(prepared.audit)]
     yield from section("Findings", found)
-    gaps: dict[tuple[str, ...], list[float]] = {}
-    for item in audit.received:
-        for gap in item.gaps:
-            total = gaps.setdefault(
-                (gap.source, gap.table, gap.key, gap.code, gap.reason, gap.measure, gap.near), [0, 0]
-            )
-            total[0] += gap.rows
-            total[1] += gap.value
-    rows = [(f"  {source}", table, f"{key} {code or '(blank)'}", words.text(f"gap.{reason}"), f"{n:,.0f} rows", f"{value:,.2f} {measure}",
-             f"near: {near}" if near else "")
-            for (source, table, key, code, reason, measure, near), (n, value) in sorted(gaps.items())]  # fmt: skip
-    yield from section("Codes without a partner", aligned(rows) if rows else ())
-    with contextlib.closing(open_model(prepared.folder / "model")) as connection:
-        query = """select delivery, "column", reason, count(*), arg_min(text, row), min(row)
-                   from quarantine group by all order by 1, 4 desc, 2, 3"""
-        aside = [
-            (f"  {delivery}", column, in_words(reason, words), f"{n:,}", f'such as "{text}" in row {row}')
-            for delivery, column, reason, n, text, row in connection.execute(query).fetchall()
-        ]
-    yield from section("Put aside", aligned(aside) if aside else ())
+    gaps = unplaced(audit).sort_values(["source", "table", "key", "code", "reason", "measure"])
+    rows = [
+        (f"  {source}", table, f"{key} {code or '(blank)'}", words.text(f"gap.{reason}"), f"{n:,} rows", f"{value:,.2f} {measure}",
+         f"near: {near}" if near else "")
+        for source, table, key, code, reason, measure, n, value, near in gaps.itertuples(index=False)
+    ]  # fmt: skip
+    yield from section("Codes without a partner", aligned(rows))
+    cells = prepared.quarantined.sort_values("row").groupby(
+        ["delivery", "column", "reason"], as_index=False, dropna=False
+    )
+    aside = cells.agg(n=("row", "size"), text=("text", "first"), row=("row", "first"))
+    aside = aside.sort_values(["delivery", "n", "column", "reason"], ascending=[True, False, True, True])
+    rows = [
+        (f"  {delivery}", column, in_words(reason, words), f"{n:,}", f'such as "{text}" in row {row}')
+        for delivery, column, reason, n, text, row in aside.to_numpy()
+    ]  # fmt: skip
+    yield from section("Put aside", aligned(rows))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mi_analysis.cli.shared import aligned, cli
+from mi_analysis.cli.shared import aligned, cli, say
 
 if TYPE_CHECKING:
     from mi_analysis.batch.compare import Comparison
@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 SHOWN = 20
 
 
-@cli.command(
-    epilog="\b\nExample:  mi run parameters/example/monthly.yaml --force\n          mi diff outputs/example/monthly/2025-12/1"
-)
+@cli.command(epilog="\b\nExample:  mi run parameters/example/monthly.yaml --force\n          mi diff outputs/example/monthly/2025-12/1")  # fmt: skip
 @click.argument("before", type=click.Path(path_type=Path))
 @click.argument("after", type=click.Path(path_type=Path), required=False)
 @click.option("--all", "show_all", is_flag=True, help=f"Every figure; without it the first {SHOWN} of a report.")
@@ -34,8 +32,7 @@ def diff(before: Path, after: Path | None, show_all: bool) -> None:
     second = version_in(after or first.folder.parent)
     if first.folder.samefile(second.folder):
         raise WrongUse(Problem(str(before), "is the newest version there.", "Name another one to compare it with."))
-    for line in difference_lines(compare(first, second), show_all):
-        click.echo(line)
+    say(difference_lines(compare(first, second), show_all))
 
 
 def difference_lines(found: "Comparison", show_all: bool = False) -> Iterator[str]:

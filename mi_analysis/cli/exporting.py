@@ -4,13 +4,22 @@ from pathlib import Path
 
 import click
 
-from mi_analysis.cli.shared import RESERVATIONS, aligned, breaches, cli, deliveries_option, out_option, refuse
+from mi_analysis.cli.shared import (
+    RESERVATIONS,
+    aligned,
+    audience_option,
+    breaches,
+    cli,
+    deliveries_option,
+    out_option,
+    refuse,
+    say,
+)
 
 
 @cli.command(epilog="\b\nExample:  mi export example --audience public")
 @click.argument("institution")
-@click.option("--audience", type=click.Choice(["public", "internal", "unit_manager"]), default="internal", show_default=True,
-              help="Who will read it: decides what is hidden.")  # fmt: skip
+@audience_option
 @deliveries_option
 @out_option
 def export(institution: str, audience: str, deliveries: Path | None, out: Path | None) -> None:
@@ -30,7 +39,6 @@ def export(institution: str, audience: str, deliveries: Path | None, out: Path |
     folder = prepared.folder / "export" / audience
     rows = write(prepared, folder)
     click.echo(f"{prepared.institution.name.en}, {audience}, as of {prepared.audit.as_of}: {folder}")
-    for line in aligned([("Table", "Rows"), *((f"{name}.parquet", f"{count:,}") for name, count in rows.items())]):
-        click.echo(line)
+    say(aligned([("Table", "Rows"), *((f"{name}.parquet", f"{count:,}") for name, count in rows.items())]))
     click.echo(f"All of them, with the view figures, in {DATABASE}.")
     raise SystemExit(RESERVATIONS if prepared.stopped else 0)

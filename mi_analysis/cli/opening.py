@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mi_analysis.cli.shared import cli, deliveries_option
+from mi_analysis.cli.shared import cli, deliveries_option, say
 
 if TYPE_CHECKING:
     from mi_analysis.batch.record import Record
@@ -29,9 +29,7 @@ def open_report(report: Path, deliveries: Path | None, no_lab: bool) -> None:
     """
     record, key = report_of(report)
     notebook, notes = live_copy(record, key, deliveries)
-    for note in notes:
-        click.echo(note)
-    click.echo(f"Notebook: {notebook}")
+    say([*notes, f"Notebook: {notebook}"])
     if not no_lab:
         raise SystemExit(subprocess.call([sys.executable, "-m", "jupyterlab", str(notebook)]))
 
@@ -68,15 +66,11 @@ def live_copy(record: "Record", key: str, deliveries: Path | None = None) -> tup
 
     job, data = record.jobs[key], record.data
     institution = data["institution"]
-    outputs = next(folder for folder in record.folder.parents if folder.name == institution)
+    outputs = record.folder.absolute().parents[2]  # <institution>/<run>/<period>/<version>
     prepared = prepare(
-        institution,
-        start=Path.cwd(),
-        deliveries=deliveries,
-        audience=data["audience"],
-        out=outputs.parent,
+        institution, start=Path.cwd(), deliveries=deliveries, audience=data["audience"], out=outputs.parent,
         structure=data.get("structure", ""),
-    )
+    )  # fmt: skip
     place = outputs / OPENED / "-".join([data["run"], data["period"], str(record.version), *key.split("/")])
     shutil.rmtree(place, ignore_errors=True)
     (place / "slice").mkdir(parents=True)
@@ -87,13 +81,11 @@ def live_copy(record: "Record", key: str, deliveries: Path | None = None) -> tup
             cell.source = cell.source.replace(f'source = "{institution}"', 'source = "slice"')
     notebook = place / f"{Path(key).name}.ipynb"
     nbformat.write(book, notebook)
-    same = now == job["parts"]["data"]
-    notes = [f"{key} of {data['period']}, version {record.version}, made for {data['audience']}."]
-    notes.append(
-        "The figures are those of the report."
-        if same
-        else "The deliveries or the program have changed since: run again, it can give other figures than the report."
-    )
+    changed = "The deliveries or the program have changed since: run again, it can give other figures than the report."
+    notes = [
+        f"{key} of {data['period']}, version {record.version}, made for {data['audience']}.",
+        "The figures are those of the report." if now == job["parts"]["data"] else changed,
+    ]
     if data["package"] != package_version():
         notes.append(f"The report was made with {data['package']}; this is {package_version()}.")
     return notebook, notes

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mi_analysis.cli.shared import EXIT_STATUS, aligned, breaches, cli, deliveries_option, opened, out_option, refuse
+from mi_analysis.cli.shared import (
+    EXIT_STATUS,
+    aligned,
+    breaches,
+    cli,
+    deliveries_option,
+    opened,
+    out_option,
+    refuse,
+    say,
+)
 
 if TYPE_CHECKING:
     from mi_analysis.batch.plan import Plan
@@ -36,14 +46,10 @@ def plan(runfile: Path, only: tuple[str, ...], deliveries: Path | None, out: Pat
         chosen = chosen_only(only, planned)
         editions = settle(planned, outputs, prepared.fingerprint, slices, only=chosen, retry=False, force=False)
     for edition in editions:
-        fate = (
-            "is up to date" if edition.up_to_date else "would be written" if edition.fresh else "would be gone on with"
-        )
-        click.echo(f"{edition.period}: version {edition.version} {fate}")
-        rows = [(f"  {task.state}", task.job.key, task.why) for task in edition.tasks]
-        click.echo("\n".join(aligned(rows)))
-    for line in value_lines(planned):
-        click.echo(line)
+        begun = "would be written" if edition.fresh else "would be gone on with"
+        click.echo(f"{edition.period}: version {edition.version} {'is up to date' if edition.up_to_date else begun}")
+        say(aligned([(f"  {task.state}", task.job.key, task.why) for task in edition.tasks]))
+    say(value_lines(planned))
 
 
 @cli.command(epilog=f"\b\nExample:  mi run parameters/example/monthly.yaml --only unit=2110\n\n{EXIT_STATUS}")
@@ -75,12 +81,8 @@ def run(
     from mi_analysis.batch.screen import Screen
 
     again = ["mi", "run", str(runfile), "--retry", *(part for one in only for part in ("--only", one))]
-    again += [
-        part
-        for name, value in (("executor", executor), ("deliveries", deliveries), ("out", out))
-        if value
-        for part in (f"--{name}", str(value))
-    ]
+    for name, value in (("executor", executor), ("deliveries", deliveries), ("out", out)):
+        again += [f"--{name}", str(value)] if value else []
     screen = Screen(shlex.join(again), as_json)
     with interruptible():
         with screen.busy("Reading the deliveries"):
@@ -112,9 +114,8 @@ def chosen_only(texts: tuple[str, ...], planned: "Plan") -> dict[str, list[str]]
         known = {job.dimension(name) for job in planned.jobs}
         for code in codes.split(","):
             if code not in known:
-                problems.append(
-                    Problem(f"--only {text}", f'no report has the {name} "{code}".', nearest(code, sorted(known)))
-                )
+                what = f'no report has the {name} "{code}".'
+                problems.append(Problem(f"--only {text}", what, nearest(code, sorted(known))))
         chosen.setdefault(name, []).extend(codes.split(","))
     if problems:
         raise WrongUse(*problems)

@@ -43,6 +43,12 @@ out_option = click.option(
 )
 
 
+audience_option = click.option(
+    "--audience", type=click.Choice(["public", "internal", "unit_manager"]), default="internal", metavar="WHO",
+    help="Who will read it: public, internal or unit_manager.",
+)  # fmt: skip
+
+
 def opened(runfile: Path, deliveries: Path | None, out: Path | None) -> "tuple[Plan, Prepared, Path]":
     """Read a run file, bring the model up to date, and plan; the folder of the run's outputs."""
     from mi_analysis.batch.plan import Facts, file_name, make_plan
@@ -54,13 +60,8 @@ def opened(runfile: Path, deliveries: Path | None, out: Path | None) -> "tuple[P
     folder = runfile.absolute().parent
     root = project_root(folder)
     prepared = prepare(
-        str(folder),
-        start=folder,
-        deliveries=deliveries,
-        audience=run_file.audience,
-        out=out,
-        structure=run_file.structure or "",
-    )
+        str(folder), start=folder, deliveries=deliveries, audience=run_file.audience, out=out, structure=run_file.structure or ""
+    )  # fmt: skip
     if not prepared.audit.usable:
         refuse(["No delivery could be used.", *breaches(prepared)])
     planned = make_plan(run_file, folder.name, runfile.stem, Facts.of(prepared), root / "notebooks")
@@ -75,14 +76,14 @@ def refuse(lines: list[str]) -> NoReturn:
 
 def breaches(prepared: "Prepared") -> list[str]:
     """Findings that stop a delivery or are reservations, and deliveries that are missing, in words."""
-    from mi_analysis.batch.index import finding_text, remarks
     from mi_analysis.reporting.wording import Words
+    from mi_analysis.workbench.accounts import remark_text, remarks
 
-    return [finding_text(remark, Words("en")) for remark in remarks(prepared) if remark["severity"] != "note"]
+    return [remark_text(remark, Words("en")) for remark in remarks(prepared.audit) if remark["severity"] != "note"]
 
 
 def aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Rows as lines with columns under each other; numbers to the right."""
+    """Rows as lines with columns under each other, numbers to the right; no rows, no lines."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.rjust(w) if cell[:1].isdigit() else cell.ljust(w) for cell, w in zip(row, widths, strict=True))
@@ -94,3 +95,9 @@ def section(title: str, lines: Iterable[str]) -> Iterator[str]:
     found = list(lines)
     yield f"\n{title}:" if found else f"\n{title}: none"
     yield from found
+
+
+def say(lines: Iterable[str]) -> None:
+    """Write lines as they come."""
+    for line in lines:
+        click.echo(line)

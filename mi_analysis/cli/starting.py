@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from mi_analysis.cli.shared import EXIT_STATUS, FINE, RESERVATIONS, cli, out_option
+from mi_analysis.cli.shared import EXIT_STATUS, FINE, RESERVATIONS, cli, out_option, say
 
 MONTHLY = """\
 # The newest month: a report for each unit, the institution's, and the quality of the deliveries.
@@ -40,11 +40,10 @@ def new(folder: Path, name: str | None, out: Path | None) -> None:
         raise WrongUse(Problem(str(folder), "is no folder.", "Name the folder that the sample deliveries lie in."))
     root = project_root(Path.cwd())
     place = root / "parameters" / file_name(name or folder.resolve().name) / "institution.yaml"
+    named = place.parent.name
     if place.exists():
         raise WrongUse(
-            Problem(
-                f"parameters/{place.parent.name}", "is there already.", "Choose another --name, or remove it first."
-            )
+            Problem(f"parameters/{named}", "is there already.", "Choose another --name, or remove it first.")
         )
     full = folder.resolve()
     shown = full.relative_to(root.resolve()).as_posix() if full.is_relative_to(root.resolve()) else full.as_posix()
@@ -56,18 +55,13 @@ def new(folder: Path, name: str | None, out: Path | None) -> None:
         raise WrongUse(*left_out or [Problem(str(folder), "there is no file.")])
     place.parent.mkdir(parents=True)
     place.write_text(made.text, encoding="utf-8")
-    runs = place.with_name("monthly.yaml")
-    runs.write_text(MONTHLY, encoding="utf-8")
+    place.with_name("monthly.yaml").write_text(MONTHLY, encoding="utf-8")
     click.echo(
-        f"Proposed {made.sources} sources in parameters/{place.parent.name}/institution.yaml; {made.to_confirm} things to confirm."
+        f"Proposed {made.sources} sources in parameters/{named}/institution.yaml; {made.to_confirm} things to confirm."
     )
-    for text in made.left_out:
-        click.echo(f"Left out: {text}")
-    prepared = prepare(place.parent.name, start=root, out=out)
-    click.echo("")
-    for line in check_lines(prepared):
-        click.echo(line)
-    named = place.parent.name
+    say(f"Left out: {text}" for text in made.left_out)
+    prepared = prepare(named, start=root, out=out)
+    say(["", *check_lines(prepared)])
     click.echo(f"\nNext: search for CONFIRM in parameters/{named}/institution.yaml, then mi check {named}")
     click.echo(f"Then: mi run parameters/{named}/monthly.yaml, a run file to change as you need")
     raise SystemExit(RESERVATIONS if prepared.stopped else FINE)

@@ -301,7 +301,7 @@ _PERIODS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("month", r"(?P<number>0?[1-9]|1[0-3])[-/](?P<year>[0-9]{4})"),
         ("month", rf"{_MONTH}(?:[ -]?{_YEAR})?"),
         ("month", r"(?P<number>13)\. periode(?: (?P<year>[0-9]{4}))?"),
-        ("quarter", r"(?P<year>[0-9]{4}) ?[kq](?P<number>[1-4])"),
+        ("quarter", r"(?P<year>[0-9]{4})[- ]?[kq](?P<number>[1-4])"),
         ("quarter", r"[kq](?P<number>[1-4])(?: (?P<year>[0-9]{4}))?"),
         ("quarter", r"(?P<number>[1-4])\. ?(?:kvt\.?|kvartal|quarter)(?: (?P<year>[0-9]{4}))?"),
         ("year", r"(?P<year>(?:19|20)[0-9]{2})"),

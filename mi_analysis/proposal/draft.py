@@ -79,15 +79,11 @@ def _alike(one: Proposed, sample: Sample, found: Recognised, wide: set[int]) -> 
     UTF-8 and Windows-1252 are one: the reader tells them apart in each file.
     """
     same = (one.found.table, one.found.columns) == (found.table, found.columns)
-    if one.sample.grid is None or sample.grid is None or wide or not same:
+    if sample.grid is None or wide or not same:
         return False
     ways = [(each.file.rpartition(".")[2], each.settings.get("encoding") == "utf-16", each.settings.get("delimiter"), each.settings.get("decimal"))
             for each in (one.sample, sample)]  # fmt: skip
-    held, other = (
-        {fold(header) for header in each.grid.headers if header}
-        for each in (one.sample, sample)
-        if each.grid is not None
-    )
+    held, other = ({fold(header) for header in grid.headers if header} for grid in (one.grid, sample.grid))
     return ways[0] == ways[1] and (held <= other or other <= held)
 
 
@@ -123,9 +119,8 @@ def pattern_of(files: Sequence[str]) -> str:
     """A file pattern that the samples and their successors meet: digits and months become ``*``."""
     folder, slash, first = files[0].rpartition("/")
     stems = [file.rpartition("/")[2] for file in files]
-    common = "".join(
-        letters[0] for letters in takewhile(lambda letters: len(set(letters)) == 1, zip(*stems, strict=False))
-    )
+    alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*stems, strict=False))
+    common = "".join(letters[0] for letters in alike)
     stem, dot, ending = first.partition(".")
     digits = r"[0-9]+(?:[-_.MQK]?[0-9]+)*"
     stem = re.sub(digits, "*", stem) if len(files) == 1 else re.sub("[0-9].*", "", common) + "*"
@@ -146,8 +141,7 @@ def _files(one: Proposed, sources: Sequence[Proposed]) -> Guess:
 
 def _facts(one: Proposed) -> Iterator[dict[str, Any]]:
     """The facts of a source; settings that go with them are added to its guesses."""
-    found, grid = one.found, one.sample.grid
-    assert grid is not None
+    found, grid = one.found, one.grid
     columns = dict(found.columns)
     wide = [grid.headers[place] for place in wide_headers(grid)]
     constants: dict[str, str] = {}
@@ -177,9 +171,8 @@ def _facts(one: Proposed) -> Iterator[dict[str, Any]]:
     if found.table == "staff" and "person_key" not in columns:
         per = "one row per person" if len(one.units) * 3 < len(grid.rows) and "pay" in columns else ""
         fact["persons"] = "rows" if per else "none"
-    kind = next(
-        (header for header in grid.headers if re.fullmatch(r"fraværstype|fraværsart|absence type", plain(header))), ""
-    )
+    absent = re.compile("fraværstype|fraværsart|absence type")
+    kind = next((header for header in grid.headers if absent.fullmatch(plain(header))), "")
     if found.table == "hours" and kind:
         yield fact | {"where": {kind: [""]}}
         texts = Recognised("absence")

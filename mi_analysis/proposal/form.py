@@ -127,11 +127,8 @@ def _workbook(content: bytes, sample: Sample) -> None:
 
 def is_value(text: str) -> bool:
     """Whether a cell is a number or a date, and so no header."""
-    return (
-        not isinstance(parse_number(text, STYLE_OF_ISO), Bad)
-        or not isinstance(parse_number(text, NumberStyle()), Bad)
-        or not isinstance(parse_date(text), Bad)
-    )
+    read = (parse_number(text, STYLE_OF_ISO), parse_number(text, NumberStyle()), parse_date(text))
+    return not all(isinstance(one, Bad) for one in read)
 
 
 def header_of(rows: Rows) -> Iterator[Guess]:

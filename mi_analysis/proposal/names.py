@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
+from mi_analysis.model.grid import Grid
 from mi_analysis.model.values import fold
 from mi_analysis.proposal.form import Guess, Sample
 from mi_analysis.proposal.recognition import Recognised, codes_in, plain
@@ -34,6 +35,12 @@ class Proposed:
     activities: dict[str, int] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)  # unit code -> name that stands beside it
 
+    @property
+    def grid(self) -> Grid:
+        """The first sample as a table: only what could be read is proposed."""
+        assert self.sample.grid is not None
+        return self.sample.grid
+
 
 def quoted(value: Any) -> str:
     """A value as YAML: plain where that is safe, else in quotes; lists and mappings in one line."""
@@ -59,16 +66,10 @@ def plain_key(code: str) -> str:
 
 def near_names(codes: Mapping[str, int], known: Mapping[str, str]) -> dict[str, str]:
     """Codes that are not known, each with the known one it is near; exact codes are left out."""
-    keys = {plain_key(code): code for code in known} | {
-        plain_key(label): code for code, label in known.items() if label
-    }
-    found = {}
-    for code in codes:
-        if code in known:
-            continue
-        if near := get_close_matches(plain_key(code), list(keys), 1, 0.8):
-            found[code] = keys[near[0]]
-    return found
+    keys = {plain_key(code): code for code in known}
+    keys |= {plain_key(label): code for code, label in known.items() if label}
+    near = {code: get_close_matches(plain_key(code), list(keys), 1, 0.8) for code in codes if code not in known}
+    return {code: keys[found[0]] for code, found in near.items() if found}
 
 
 def key_lines(sources: Sequence[Proposed], kind: str, name: str) -> Iterator[str]:
@@ -117,8 +118,7 @@ def key_lines(sources: Sequence[Proposed], kind: str, name: str) -> Iterator[str
 
 
 def _label_of(mapped: Proposed, code: str) -> str:
-    grid = mapped.sample.grid
-    assert grid is not None
+    grid = mapped.grid
     words = r"aktivitetsnavn|activity name|navn|name"
     label = next((header for header in grid.headers if re.fullmatch(words, plain(header))), "")
     if not label:
@@ -128,16 +128,12 @@ def _label_of(mapped: Proposed, code: str) -> str:
 
 
 def _codes_of(mapped: Proposed) -> Iterator[str]:
-    grid = mapped.sample.grid
-    assert grid is not None
-    yield from (fold(code) for code in codes_in(grid.column(mapped.found.columns["code"])))
+    yield from (fold(code) for code in codes_in(mapped.grid.column(mapped.found.columns["code"])))
 
 
 def _parents(delivered: Proposed, name: str) -> Iterator[str]:
     """Units above those delivered that are not delivered themselves."""
-    grid = delivered.sample.grid
-    assert grid is not None
-    codes = codes_in(grid.column(delivered.found.columns["parent"]))
+    codes = codes_in(delivered.grid.column(delivered.found.columns["parent"]))
     above = [code for code in codes if code not in delivered.units]
     if not above:
         return
@@ -152,16 +148,14 @@ def _parents(delivered: Proposed, name: str) -> Iterator[str]:
 
 def systems(sources: Sequence[Proposed]) -> dict[str, tuple[str, float]]:
     """For each source the system of the delivered codes that most of its own codes belong to, and how many of them."""
-    mapped = [one for one in sources if one.found.table in ("crosswalk", "unit_codes") and one.sample.grid is not None]
+    mapped = [one for one in sources if one.found.table in ("crosswalk", "unit_codes")]
     found: dict[str, tuple[str, float]] = {}
     for one in sources:
         for table in mapped if DOMAIN[one.found.table] != "reference" else ():
             held = set(map(fold, one.activities if table.found.table == "crosswalk" else one.units))
             if not held:
                 continue
-            grid = table.sample.grid
-            assert grid is not None
-            system, code = (grid.column(table.found.columns[name]).as_text() for name in ("system", "code"))
+            system, code = (table.grid.column(table.found.columns[name]).as_text() for name in ("system", "code"))
             by_system: dict[str, set[str]] = {}
             for row in range(len(code.codes)):
                 by_system.setdefault(system.text_at(row), set()).add(fold(code.text_at(row)))

@@ -132,22 +132,20 @@ def recognise(grid: Grid, source: Source, wide: set[int], name: str) -> Recognis
     """
     says_budget = bool(re.search(r"budget|bevilling", fold(name)))
     for table, must in MUST.items():
-        if (
-            (table == "budget" and not says_budget)
-            or (wide and table not in ("budget", "volumes"))
-            or (says_budget and table in ("ledger", "staff", "absence"))
-        ):
+        other = "ledger staff absence" if says_budget else "budget"
+        if table in other.split() or (wide and table not in ("budget", "volumes")):
             continue
         found = _columns(table, grid, source, wide)
-        if not set(must.split()) <= set(found.columns) or (
-            table == "volumes" and not wide and not counts(grid, source, found)
-        ):
-            continue
-        if table == "staff" and len(set(found.columns) - {"unit", "period", "person_key"}) == 0:
-            continue
-        if table == "budget" and not wide and not {"period", "amount"} <= set(found.columns):
-            continue
-        return found
+        names = set(found.columns)
+        enough = set(must.split()) <= names
+        if table == "volumes" and not wide:
+            enough = enough and bool(counts(grid, source, found))
+        if table == "staff":
+            enough = enough and bool(names - {"unit", "period", "person_key"})
+        if table == "budget" and not wide:
+            enough = enough and {"period", "amount"} <= names
+        if enough:
+            return found
     return None
 
 
@@ -204,16 +202,13 @@ def share_read(column: str, table: str, cells: Column, source: Source) -> float:
 def mapped_texts(column: str, tokens: tuple[str, ...], cells: Column, found: Recognised) -> bool:
     """Map a column's texts to tokens; at most 30 texts, and what is not known is marked for a person."""
     texts = [text for text in dict.fromkeys(cells.as_text().texts.to_pylist()) if text]
-    if len(texts) > 30 or (
-        column == "account_group" and not any(re.fullmatch(TEXTS[column]["pay"], fold(text)) for text in texts)
-    ):
+    pay = any(re.fullmatch(TEXTS["account_group"]["pay"], fold(text)) for text in texts)
+    if len(texts) > 30 or (column == "account_group" and not pay):
         return False
     mapping, unsure = {}, []
+    patterns = {token: words for token, words in TEXTS[column].items() if token in tokens}
     for text in texts:
-        token = next(
-            (token for token, words in TEXTS[column].items() if token in tokens and re.fullmatch(words, fold(text))),
-            None,
-        )
+        token = next((token for token, words in patterns.items() if re.fullmatch(words, fold(text))), None)
         if token is None and column == "direction":
             return False
         mapping[text] = token if token is not None else REST.get(column) or tokens[0]

@@ -232,11 +232,8 @@ def priority(made: Priority, words: Words, activity: Namer) -> Table:
         Column("degree", words.text("priority.degree"), kind="percent"), Column("next_100", words.text("priority.next"), kind="number", decimals=2),
         Column("cut_100", words.text("priority.cut"), kind="number", decimals=2),
     ]  # fmt: skip
-    nothing = {
-        (row, column.name): "not_applicable" for column in columns for row in rows.index[rows[column.name].isna()]
-    }
     title, note = words.text("caption.priority"), words.text("priority.note")
-    return table(rows, columns, title, words, key="priority", states=nothing, note=note)
+    return table(rows, columns, title, words, key="priority", blank="not_applicable", note=note)
 
 
 def ahead(

@@ -85,9 +85,10 @@ def finished_by_unit(made: Durations, words: Words, name: Namer) -> Figure:
         Column(column, words.text(f"durations.{column}", horizon=horizon), kind="number", decimals=decimals, reference=column != "mean_to")
         for column, decimals in (("n", 0), ("open", 0), ("mean_to", 1), ("mean_to_low", 1), ("mean_to_high", 1), ("q50", 0), ("q90", 0))
     )]  # fmt: skip
-    missing = {(row, column): "not_applicable" for column in ("q50", "q90") for row in rows.index[rows[column].isna()]}
     note = words.text("durations.note")
-    return captioned("finished_by_unit", axes, rows, columns, words, kind="intervals", states=missing, note=note)
+    return captioned(
+        "finished_by_unit", axes, rows, columns, words, kind="intervals", blank="not_applicable", note=note
+    )
 
 
 def finished_by_unit_in_words(made: Durations, words: Words, name: Namer) -> list[str]:

@@ -25,6 +25,7 @@ from nbformat import NotebookNode
 from traitlets.config import Config
 
 from mi_analysis.reporting.presentation import JSON, escape
+from mi_analysis.reporting.presentation import clean as printable
 from mi_analysis.reporting.wording import Words
 
 HIDDEN_TAGS = {"parameters", "injected-parameters", "hide"}
@@ -84,12 +85,17 @@ def _exporter() -> _Exporter:
 
 
 @cache
-def _shell() -> tuple[jinja2.Template, str]:
-    folder = files(__package__).joinpath("template")
-    style = folder.joinpath("style.css").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=False, keep_trailing_newline=True, undefined=jinja2.StrictUndefined)
-    environment.filters["escape_html"] = escape
-    return environment.from_string(folder.joinpath("page.html.j2").read_text(encoding="utf-8")), style
+def _templates() -> jinja2.Environment:
+    """Our own templates; text that goes into them is cleaned and escaped where it is not marked as safe."""
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader(__package__, "template"), autoescape=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined,
+        finalize=lambda value: printable(value) if type(value) is str else value,
+    )  # fmt: skip
+
+
+def rendered(name: str, words: Words, **values: Any) -> str:
+    """The template ``<name>.html.j2`` filled; ``words`` and ``text`` (`Words.text`) among the values."""
+    return _templates().get_template(f"{name}.html.j2").render(words=words, text=words.text, **values)
 
 
 # HTML
@@ -174,29 +180,21 @@ def page(
     have none.
     """
     words, stamp = Words(language), stamp or {}
-    template, style = _shell()
     seal = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     facts = {words.text(f"stamp.{k}") if words.has(f"stamp.{k}") else k: _fact(k, v, words) for k, v in stamp.items()}
-    return template.render(
-        language=language,
-        title=title,
-        subtitle=subtitle,
+    return rendered(
+        "page", words, language=language, title=title, subtitle=subtitle, contents=contents, body=body, stamp=stamp,
         kicker=" · ".join(stamp[key] for key in ("institution", "report") if stamp.get(key)),
         document_title=" – ".join(filter(None, (title, stamp.get("period"), stamp.get("institution")))),
-        contents=contents,
-        body=body,
-        stamp=stamp,
-        footer={**facts, **(footer or {})},
-        script=script,
+        footer={**facts, **(footer or {})}, script=script, style=template("style.css"),
         script_policy=f" script-src 'sha256-{seal}';" if script else "",
-        style=style,
-        text=words.text,
-    )
+    )  # fmt: skip
 
 
-def script(name: str) -> str:
-    """One of our own scripts, for `page`."""
-    return files(__package__).joinpath("template", f"{name}.js").read_text(encoding="utf-8").strip()
+@cache
+def template(name: str) -> str:
+    """One of our own files as it is: style, script."""
+    return files(__package__).joinpath("template", name).read_text(encoding="utf-8").strip()
 
 
 def _fact(name: str, value: str, words: Words) -> str:

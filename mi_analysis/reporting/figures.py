@@ -60,6 +60,7 @@ def figure(
     kind: str = "line",
     key: str = "figure",
     states: States = None,
+    blank: str = "missing",
     says: str | tuple[str, str] = "",
     note: str = "",
     unit: str = "",
@@ -72,7 +73,7 @@ def figure(
         One sentence: what the figure shows. What the data say (highest, lowest, latest, signal) is
         added by `describe`.
     data, columns
-        The numbers drawn, as for a table; columns of limits and targets have ``reference`` set.
+        The numbers drawn, as for a table (`states` and `blank` too); columns of limits and targets have ``reference`` set.
     kind
         ``line``, ``control``, ``bars``, ``stacked``, ``flow``, ``points``, ``steps``, ``intervals`` or ``multiples``.
     says
@@ -86,11 +87,11 @@ def figure(
     if not title.strip() or not alternative.strip() or not columns:
         raise ValueError(f"Figure '{title}' needs a title, an alternative text and the columns of its numbers.")
     cols = [Column(c) if isinstance(c, str) else c for c in columns]
-    numbers = table(data, cols, title, words, states=states)
+    numbers = table(data, cols, title, words, states=states, blank=blank)
     printed = numbers
     if len(data) > MOST_ROWS:
         cut = words.text("note.rows_shown", n=words.number(MOST_ROWS), m=words.number(len(data)))
-        printed = table(data.head(MOST_ROWS), cols, title, words, states=states, note=cut)
+        printed = table(data.head(MOST_ROWS), cols, title, words, states=states, blank=blank, note=cut)
     shown = data[[column.name for column in cols]].reset_index(drop=True)
     for state in numbers.states:
         if state["state"] in NO_NUMBER:
@@ -166,7 +167,7 @@ def _newest(data: pd.DataFrame, measure: str, words: Words) -> str | tuple[str, 
     signal = "none" if is_missing(row["signal"]) else str(row["signal"])
     told = words.text("figure.newest", at=words.period(row["period_start"]), value=words.quantity(row.get("counted", row[measure]), measure),
                       signal=words.lower(words.text(f"signal.{signal}")))  # fmt: skip
-    return tone_of_signal(signal, measure, words), told[:1].upper() + told[1:]
+    return tone_of_signal(signal, words.known(measure)), told[:1].upper() + told[1:]
 
 
 def _html(

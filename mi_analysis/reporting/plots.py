@@ -149,11 +149,11 @@ def _named(name: str, words: Words) -> str:
 
 def series(
     data: pd.DataFrame, x: str, y: str | Sequence[str], words: Words, *, labels: Mapping[str, str] | None = None,
-    against: str = "", target: float | None = None, unit: str = "", from_zero: bool = True, ax: Axes | None = None,
+    against: str = "", unit: str = "", ax: Axes | None = None,
 ) -> Axes:  # fmt: skip
     """Lines over months: one or more columns of one unit, each with its latest number; gaps stay gaps.
 
-    ``against`` (a budget) is drawn last, as what the others are held against; a target is a dashed line.
+    ``against`` (a budget) is drawn last, as what the others are held against.
     """
     names = [y] if isinstance(y, str) else list(y)
     ax = new_axes() if ax is None else ax
@@ -161,42 +161,35 @@ def series(
         return _empty(ax, words)
     with mpl.rc_context(THEME):
         for i, name in enumerate(names):
-            look: Any = {
-                "color": PALETTE[i % 6],
-                "marker": MARKERS[i % 6],
-                "label": (labels or {}).get(name) or _named(name, words),
-            }
-            ax.plot(_days(data[x]), data[name], **look)
+            told = (labels or {}).get(name) or _named(name, words)
+            ax.plot(_days(data[x]), data[name], color=PALETTE[i % 6], marker=MARKERS[i % 6], label=told)
             _latest(ax, data, x, name, words, PALETTE[i % 6])
         if against:
             ax.fill_between(_days(data[x]), data[against].astype(float), color=SHADES[5], linewidth=0)
-            look = {"color": SOFT, "linewidth": 1.2, "linestyle": (0, (4, 3)), "label": _named(against, words)}
+            look: Any = {"color": SOFT, "linewidth": 1.2, "linestyle": (0, (4, 3)), "label": _named(against, words)}
             ax.plot(_days(data[x]), data[against], **look)
-        _target(ax, target, words)
         _months(ax, data[x], words)
-        legend = len(names) + bool(against) + (target is not None)
-        return _finish(ax, names[0], unit, words, from_zero=from_zero, legend=legend)
+        return _finish(ax, names[0], unit, words, from_zero=True, legend=len(names) + bool(against))
 
 
 def control(data: pd.DataFrame, x: str, y: str, words: Words, *, target: float | None = None) -> Axes:
     """A control chart: values, centre line, limits, and a ring around points with a signal.
 
-    ``centre``, ``lower`` and ``upper`` are columns (they may change over time; ``lower_drawn`` and
-    ``upper_drawn`` go before them), ``signal`` is true or a signal's key. What is not there is not drawn.
+    ``centre``, ``lower`` and ``upper`` are columns (they may change over time), ``signal`` is true or a signal's key.
+    What is not there is not drawn.
     """
     ax: Axes = new_axes()
     if _is_empty(data, [y]):
         return _empty(ax, words)
     with mpl.rc_context(THEME):
         days = _days(data[x])
-        lower, upper = (f"{end}_drawn" if f"{end}_drawn" in data else end for end in ("lower", "upper"))
         ax.plot(days, data[y], color=PALETTE[0], marker="o", zorder=3)
         _latest(ax, data, x, y, words, PALETTE[0])
-        if known := [name for name in (lower, upper, "centre") if name in data]:
+        if known := [name for name in ("lower", "upper", "centre") if name in data]:
             at, edges = _steps(days, data[known].astype(float))
-            if lower in known and upper in known:
-                ax.fill_between(at, edges[lower], edges[upper], color="#EEF2F6", linewidth=0)
-                ax.plot(at, edges[[lower, upper]], color=SOFT, linewidth=0.9, linestyle=(0, (1, 2)),
+            if "lower" in known and "upper" in known:
+                ax.fill_between(at, edges["lower"], edges["upper"], color="#EEF2F6", linewidth=0)
+                ax.plot(at, edges[["lower", "upper"]], color=SOFT, linewidth=0.9, linestyle=(0, (1, 2)),
                         label=[words.text("spc.limits"), "_upper"])  # fmt: skip
             if "centre" in known:
                 ax.plot(at, edges["centre"], color=SOFT, linewidth=1, label=words.text("spc.centre"))
@@ -204,7 +197,8 @@ def control(data: pd.DataFrame, x: str, y: str, words: Words, *, target: float |
         if len(flagged):
             ax.plot(_days(flagged[x]), flagged[y], "o", label=words.text("column.signal"), markersize=9, markerfacecolor="none",
                     markeredgewidth=1.6, color=PALETTE[1], zorder=4)  # fmt: skip
-        _target(ax, target, words)
+        if target is not None and not is_missing(target):
+            ax.axhline(target, color=PALETTE[3], linestyle=(0, (4, 3)), linewidth=1.2, label=words.text("goal.target"))
         for day in (day for day, anew in zip(days, data.get("new_level", []), strict=False) if anew):
             ax.axvline(day, color=SOFT, linewidth=0.9, linestyle=(0, (4, 3)))
         _months(ax, data[x], words)
@@ -228,11 +222,6 @@ def _steps(days: list[date], levels: pd.DataFrame) -> tuple[np.ndarray, pd.DataF
     new = np.flatnonzero(levels.ne(levels.shift()).any(axis=1).to_numpy())[1:]
     rows = np.concatenate([[0], np.column_stack([new - 1, new]).ravel(), [len(at) - 1]]).astype(int)
     return np.concatenate([at[:1], np.repeat((at[new] + at[new - 1]) / 2, 2), at[-1:]]), levels.iloc[rows]
-
-
-def _target(ax: Axes, target: float | None, words: Words) -> None:
-    if target is not None and not is_missing(target):
-        ax.axhline(target, color=PALETTE[3], linestyle=(0, (4, 3)), linewidth=1.2, label=words.text("goal.target"))
 
 
 def _signals(data: pd.DataFrame) -> pd.Series:
@@ -346,6 +335,32 @@ def multiples(data: pd.DataFrame, x: str, y: str, by: str, words: Words) -> np.n
         for ax in axes[len(names) :]:
             ax.set_axis_off()
     return axes
+
+
+def steps(data: pd.DataFrame, words: Words) -> Axes:
+    """A level that becomes another: a bar per ``step``, from the ground where it ``stands``, else from the one before; each with its number."""
+    values, stands = data["value"].to_numpy(float), data["stands"].to_numpy(bool)
+    ax: Axes = new_axes((HALF[0], 0.5 + 0.33 * len(data)))
+    with mpl.rc_context(THEME):
+        ax.grid(False)
+        level, starts = 0.0, []
+        for value, is_level in zip(values, stands, strict=True):
+            starts.append(0.0 if is_level else level)
+            level = value if is_level else level + value
+        places, ends = np.arange(len(data)), np.maximum(starts, np.array(starts) + values)
+        colours = np.array(PALETTE)[np.where(stands, 0, np.where(values >= 0, 2, 1))]
+        ax.barh(places, values, left=starts, height=0.62, color=colours)
+        room = 0.015 * max(np.abs(ends).max(), 1)
+        for place, value, end, is_level in zip(places, values, ends, stands, strict=True):
+            told = words.number(value, 1, signed=not is_level)
+            ax.text(float(end + room), float(place), told, va="center", color=SOFT)
+        ax.set_yticks(places, list(data["step"]))
+        ax.set_xticks([])
+        ax.set_xlim(right=max(ends.max(), 1) * 1.2)
+        ax.spines["bottom"].set_visible(False)
+        ax.axvline(0, color=SOFT, linewidth=0.8)
+        ax.invert_yaxis()
+    return ax
 
 
 def _shortened(text: str, length: int) -> str:

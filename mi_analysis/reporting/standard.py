@@ -219,13 +219,10 @@ def money_to_date(series: pd.DataFrame, place: str, words: Words, outlook: pd.Da
     ends = [measure_column("forecast", words, label=words.text(f"column.{name}"), reference=True) for name in BAND]
     columns = [month_column(words), *(measure_column(name, words) for name in ("actual", "budget"))]
     columns += [replace(column, name=name) for column, name in zip(ends, BAND, strict=True)]
-    nothing = {
-        (row, column.name): "not_applicable" for column in columns for row in data.index[data[column.name].isna()]
-    }
     bounds = {"low": words.money(high["forecast_low"]), "high": words.money(high["forecast_high"])}
     says = words.text("alternative.money_outlook", unit=place, **bounds)
     title = words.text("caption.money_to_date")
-    return figure(axes, title, says, data, columns, words, kind="line", key="money_to_date", states=nothing)
+    return figure(axes, title, says, data, columns, words, key="money_to_date", blank="not_applicable")
 
 
 def rolling(series: pd.DataFrame, measure: str, place: str, words: Words) -> Figure:
@@ -234,6 +231,19 @@ def rolling(series: pd.DataFrame, measure: str, place: str, words: Words) -> Fig
     says = words.text("alternative.rolling", measure=words.lower(words.measure(measure)), place=place)
     columns = [month_column(words), measure_column(measure, words)]
     return figure(axes, words.measure(measure), says, series, columns, words, key=f"rolling_{measure}")
+
+
+def steps(frame: pd.DataFrame, name: str, period: str, place: str, words: Words) -> Figure | None:
+    """A level of hours that becomes another (``step``: a key of the words, ``value``, ``stands``); None where there are no steps."""
+    if not len(frame):
+        return None
+    data = frame.assign(step=[words.text(f"steps.{step}") for step in frame["step"]])
+    columns = [
+        Column("step", words.text("column.step")),
+        Column("value", words.text("column.hours"), kind="number", decimals=1),
+    ]
+    about = {"period": period, "unit": place}
+    return captioned(name, plots.steps(data, words), data, columns, words, about, kind="steps")
 
 
 def case_flow(series: pd.DataFrame, place: str, words: Words) -> Figure:
@@ -291,10 +301,6 @@ def numbers(frame: pd.DataFrame, texts: Mapping[str, str], counts: Sequence[str]
     for name, label in {**texts, **{name: texts.get(name, "") for name in counts}}.items():
         kind = kinds.get(name, "number" if name in counts else "text")
         columns.append(Column(name, label, kind=kind, decimals=decimals if kind == "number" else None))
-    hidden = frame.index[frame["hidden"].astype(bool)] if "hidden" in frame else ()
-    nothing: Cells = {
-        (row, column.name): "hidden" if row in hidden else "not_applicable"
-        for column in columns
-        for row in frame.index[frame[column.name].isna()]
-    }
-    return table(frame, columns, title, words, key=key, states=nothing)
+    rows = frame[frame["hidden"].astype(bool)] if "hidden" in frame else frame.head(0)
+    hidden = {(at, column.name): "hidden" for column in columns for at in rows.index[rows[column.name].isna()]}
+    return table(frame, columns, title, words, key=key, states=hidden, blank="not_applicable")

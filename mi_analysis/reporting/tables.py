@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from mi_analysis.measures.catalogue import Measure
 from mi_analysis.reporting.curves import curve
 from mi_analysis.reporting.presentation import Table, clean, escape, with_symbol
 from mi_analysis.reporting.wording import Words, is_missing
@@ -25,11 +26,10 @@ FEW_COLUMNS, MANY = 8, ' class="many"'
 """A table with more columns than this is set closer."""
 
 TEXTS = ("text", "measure", "status", "signal", "curve")
-PHRASES = {"percent": "pct", "points": "pp_short", "hours": "hours", "days": "days"}
+PHRASES = {"percent": "pct", "points": "pp_short"}
 """Kinds of number that carry their unit, and its key among the words."""
-DECIMALS = {"percent": 1, "points": 1, "hours": 1}
 NUMBERS = ("number", *PHRASES, "money", "deviation", "quantity")
-TIMES = ("date", "month", "quarter", "year")
+TIMES = ("date", "month")
 
 TONE_OF_STATUS = {
     **dict.fromkeys(("met", "expected", "green", "on_time", "used", "agrees"), "good"),
@@ -37,8 +37,8 @@ TONE_OF_STATUS = {
     **dict.fromkeys(("not_met", "not_expected", "red", "stopped", "differs"), "bad"),
 }
 
-States = pd.DataFrame | Mapping[tuple[Hashable, str], str] | None
-"""States beside a frame: the same index and columns with a state or null, or (index label, column) -> state."""
+States = Mapping[tuple[Hashable, str], str] | None
+"""States beside a frame: (index label, column) -> state."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,11 @@ class Column:
     kind
         ``text``; ``measure`` (a measure's name, printed as its label with unit), ``status`` (word
         with symbol), ``signal``, ``curve`` (a Series or mapping date -> value, drawn small);
-        ``number``, ``percent``, ``points``, ``hours``, ``days``, ``money``, ``deviation`` (money
-        with merforbrug/mindreforbrug), ``quantity`` (of the measure named in the row's ``measure``);
-        ``date``, ``month``, ``quarter``, ``year``.
+        ``number``, ``percent``, ``points``, ``money``, ``deviation`` (money with
+        merforbrug/mindreforbrug), ``quantity`` (of the measure named in the row's ``measure``);
+        ``date``, ``month``.
     unit
-        Printed in the header; blank: per cent, hours, days and money carry it in the cell.
+        Printed in the header; blank: per cent, points and money carry it in the cell.
     change
         Another column of the frame, printed small under the value, with its sign.
     change_kind
@@ -127,8 +127,8 @@ def cell_text(value: Any, column: Column, row: Mapping[str, Any], words: Words) 
         return _number_text(value, column, row, words)
     if column.kind == "date":
         return words.date(value, table=True)
-    if column.kind in TIMES:
-        return words.period(value, column.kind, short=True)
+    if column.kind == "month":
+        return words.period(value, "month", short=True)
     if column.kind == "measure":
         return words.measure(value)
     if column.kind in ("status", "signal"):
@@ -142,13 +142,15 @@ def _number_text(value: float, column: Column, row: Mapping[str, Any], words: Wo
         return (words.money_number if column.unit else words.money)(value, signed=signed)
     if column.kind == "quantity":
         return words.quantity(value, row["measure"], unit=False, signed=column.signed)
-    decimals = DECIMALS.get(column.kind, 0) if column.decimals is None else column.decimals
-    number = words.number(value, decimals, signed=column.signed)
-    return (
-        number
-        if column.kind == "number" or column.unit
-        else words.text(f"quantity.{PHRASES[column.kind]}", value=number)
-    )
+    number = words.number(value, decimals_of(column.kind, column.decimals), signed=column.signed)
+    if column.kind == "number" or column.unit:
+        return number
+    return words.text(f"quantity.{PHRASES[column.kind]}", value=number)
+
+
+def decimals_of(kind: str, decimals: int | None) -> int:
+    """Decimals of a column: its own, else one where its kind is a share or any measure."""
+    return (1 if kind in (*PHRASES, "quantity") else 0) if decimals is None else decimals
 
 
 def table(
@@ -159,6 +161,7 @@ def table(
     *,
     key: str = "table",
     states: States = None,
+    blank: str = "missing",
     total_row: bool = False,
     note: str = "",
     verdict: Sequence[Mapping[str, Any]] = (),
@@ -170,7 +173,9 @@ def table(
     frame
         One row per printed row, in the order printed. The first column is the row's header.
     states
-        See `States`; a null without a state prints as not delivered.
+        See `States`.
+    blank
+        State of a null that has none: not delivered.
     total_row
         The last row is a total.
     note
@@ -188,30 +193,23 @@ def table(
     absent = [name for name in printed if name not in frame.columns]
     if not title.strip() or not cols or absent:
         has = ", ".join(map(str, frame.columns))
-        raise ValueError(
-            f"Table '{title}' needs a title and columns the frame has; it lacks {absent}, the frame has {has}."
-        )
+        needs = "needs a title and columns the frame has"
+        raise ValueError(f"Table '{title}' {needs}; it lacks {absent}, the frame has {has}.")
     if states is not None and not frame.index.is_unique:
         raise ValueError(f"Table '{title}': states are matched on the frame's index, which has the same label twice.")
-    known = _states(states)
+    known = states or {}
     records: list[dict[Any, Any]] = frame.to_dict("records")
     found: list[dict[str, Any]] = [
         {"row": i, "column": name, "state": state}
         for i, (index, record) in enumerate(zip(frame.index, records, strict=True))
         for name in needed
-        if (state := known.get((index, name)) or ("missing" if is_missing(record[name]) else ""))
+        if (state := known.get((index, name)) or (blank if is_missing(record[name]) else ""))
     ]
     by_cell = {(state["row"], state["column"]): state["state"] for state in found}
     body = [
-        _row(
-            record,
-            {name: by_cell.get((i, name), "") for name in needed},
-            cols,
-            words,
-            total_row and i == len(records) - 1,
-        )
+        _row(record, {name: by_cell.get((i, name), "") for name in needed}, cols, words, total_row and i == len(records) - 1)
         for i, record in enumerate(records)
-    ]
+    ]  # fmt: skip
     body = body or [f'<tr><td colspan="{len(cols)}">{escape(words.text("document.no_rows"))}</td></tr>']
     inner = f"<caption>{escape(title)}</caption>{_head(cols, words)}<tbody>{''.join(body)}</tbody>"
     html = f"<table{MANY if len(cols) > FEW_COLUMNS else ''}>{inner}</table>"
@@ -227,16 +225,6 @@ def table(
 def _told(value: Any, mark: bool) -> Any:
     """A cell as it is handed on; of a mark its words."""
     return (value or ("", ""))[1] if mark else value
-
-
-def _states(states: States) -> dict[tuple[Hashable, str], str]:
-    if states is None:
-        return {}
-    if isinstance(states, pd.DataFrame):
-        columns = {str(name): states[name] for name in states.columns}
-        cells = {(index, name): state for name, series in columns.items() for index, state in series.items()}
-        return {cell: str(state) for cell, state in cells.items() if not is_missing(state) and state}
-    return dict(states)
 
 
 def _described(columns: Sequence[Column], words: Words) -> tuple[Mapping[str, Any], ...]:
@@ -333,10 +321,9 @@ NO_SIGNAL = ("none", "too_short", "hidden", "rolling")
 """Words in the column of signals that tell of none."""
 
 
-def tone_of_signal(signal: str, measure: str, words: Words) -> str:
+def tone_of_signal(signal: str, measure: Measure | None) -> str:
     """Good where the measure moves the better way, attention where it does not, plain without a signal or a better way."""
-    known = words.known(measure)
-    better = {"higher": "up", "lower": "down"}.get(known.direction if known else "")
+    better = {"higher": "up", "lower": "down"}.get(measure.direction if measure else "")
     if signal in NO_SIGNAL or better is None:
         return "plain"
     return "good" if signal.endswith(better) else "attention"
@@ -354,7 +341,7 @@ def _shown(value: Any, column: Column, record: Mapping[str, Any], words: Words) 
     if column.kind == "signal" and value in NO_SIGNAL:
         return f'<span class="quiet">{text}</span>'
     if column.kind == "signal":
-        tone = tone_of_signal(value, str(record.get("measure", "")), words)
+        tone = tone_of_signal(value, words.known(str(record.get("measure", ""))))
         return f'<span class="signal">{with_symbol(tone, cell_text(value, column, record, words), words)}</span>'
     return text
 
@@ -368,13 +355,9 @@ def symbol(state: str, words: Words) -> str:
 def _notes(note: str, states: Any, words: Words) -> str:
     """The note, and what the symbols used in the table mean."""
     used = set(states)
-    legend = [
-        words.text(
-            "document.legend", symbol=words.text(f"symbol.{state}"), word=words.lower(words.text(f"state.{state}"))
-        )
-        for state in (*NO_NUMBER, *MARKED)
-        if state in used and words.text(f"symbol.{state}")
-    ]
+    shown = [state for state in (*NO_NUMBER, *MARKED) if state in used and words.text(f"symbol.{state}")]
+    said = {state: words.lower(words.text(f"state.{state}")) for state in shown}
+    legend = [words.text("document.legend", symbol=words.text(f"symbol.{state}"), word=said[state]) for state in shown]
     parts = [f"{words.text('report.note')}: {note}"] if note else []
     lines = parts + (["; ".join(legend)] if legend else [])
     return f'<p class="note">{" <br>".join(map(escape, lines))}</p>' if lines else ""

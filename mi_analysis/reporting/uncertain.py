@@ -130,7 +130,7 @@ def several(answers: Sequence[Answer], labels: Sequence[str], words: Words, titl
         told = "lo" in numbers
         rows.append({
             "label": label[:1].upper() + label[1:],
-            "estimate": f"{words.number(numbers['estimate'], decimals)} {verdicts.unit(one, words)}" if told else words.text("document.dash"),
+            "estimate": f"{words.number(numbers['estimate'], decimals)} {verdicts.unit_of(one.outcome, one.scale, words)}" if told else words.text("document.dash"),
             "interval": words.text("answer.from_to", lo=words.number(numbers["lo"], decimals), hi=words.number(numbers["hi"], decimals))
             if told else words.text("document.dash"),
             "p": verdicts.p_value(numbers["p_adjusted"], words) if told else words.text("document.dash"),
@@ -157,7 +157,7 @@ def own_slopes(answers: Sequence[Answer], unit: str, words: Words) -> Table | No
     for one in answers:
         for row in one.slopes[one.slopes["unit"] == unit].to_dict("records"):
             bounds = {name: float(row[name]) for name in ("own", "own_lo", "own_hi", "pooled", "lo", "hi")}
-            named = {"y": verdicts.label(one.outcome, one, words), "unit": verdicts.unit(one, words)}
+            named = verdicts.terms(one, words)
             rows.append({"label": words.text("answer.slope_of", **named), **bounds})
     columns = [Column("label", words.text("column.measure"))]
     for name, group in (("own", "own_slope"), ("pooled", "pooled_slope")):
@@ -205,7 +205,7 @@ def register_page(asked: pd.DataFrame, words: Words, institution: str, damaged: 
 
 def _asked(row: Mapping[Any, Any], words: Words) -> str:
     """A question in one cell: in its own words, then what was held against what, of whom and when."""
-    pair = words.text("answer.pair", y=_named(row["outcome"], words), x=_named(row["exposure"], words))
+    pair = words.text("answer.pair", y=verdicts.label(row["outcome"], words), x=verdicts.label(row["exposure"], words))
     until = f"{row['until']}-01" if row["until"] else ""
     span = verdicts.span((f"{row['since']}-01", until), words) if row["since"] and until else words.text(
         "register.until", last=words.period(until)) if until else ""  # fmt: skip
@@ -241,9 +241,3 @@ def _difference(row: Mapping[Any, Any], words: Words, name: str, decimals: int |
 
 def _dash(words: Words) -> str:
     return words.text("document.dash")
-
-
-def _named(measure: str, words: Words) -> str:
-    if measure.startswith(verdicts.GOAL):
-        return words.text("plain.goal", goal=measure.removeprefix(verdicts.GOAL))
-    return words.text(f"plain.{measure}") if words.has(f"plain.{measure}") else words.lower(words.measure(measure))

@@ -26,13 +26,8 @@ RESERVATIONS = frozenset({
 })  # fmt: skip
 """Verdicts that hold something back; all other verdicts are claims. Every warning is a reservation."""
 LASTING = (
-    "case_days_median",
-    "case_days_p90",
-    "case_days_mean",
-    "case_days_net_median",
-    "case_days_net_p90",
-    "mean_open_age",
-)
+    "case_days_median", "case_days_p90", "case_days_mean", "case_days_net_median", "case_days_net_p90", "mean_open_age",
+)  # fmt: skip
 """Measures that are shorter or longer, not lower or higher."""
 NUMBERS = ("est", "est2", "lo", "hi", "margin", "slope_low", "slope_high")
 P_VALUES = ("p", "p_adjusted")
@@ -89,9 +84,8 @@ def in_words(found: Sentence, answer: Answer, words: Words, name: Namer = str) -
     shown = {n: _shown(n, value, answer, words, name, decimals) for n, value in values.items()}
     if "of" in values:  # too few of what
         shown["n"] = words.text(f"answer.{values['of']}", n=shown["n"])
-    text = words.text(
-        key, **shown | terms(answer, words) | {"measure": label(str(values.get("measure", "")), answer, words)}
-    )
+    measure = label(str(values.get("measure", "")), words)
+    text = words.text(key, **shown | terms(answer, words) | {"measure": measure})
     return (text[:1].upper() + text[1:]).replace("= <", "<")  # p = < 0,001
 
 
@@ -104,28 +98,24 @@ def _with_lasting(key: str, answer: Answer) -> str:
 def terms(answer: Answer, words: Words) -> dict[str, str]:
     """What sentences call exposure, outcome, step, unit and period."""
     return {
-        "x": label(answer.exposure, answer, words), "y": label(answer.outcome, answer, words), "x_step": step(answer, words),
-        "unit": unit(answer, words), "period": span(answer.period, words),
+        "x": label(answer.exposure, words), "y": label(answer.outcome, words, answer.outcome_name),
+        "x_step": step_of(answer.exposure, answer.scale, answer.numbers.get("step", 1.0), words),
+        "unit": unit_of(answer.outcome, answer.scale, words), "period": span(answer.period, words),
     }  # fmt: skip
 
 
-def label(measure: str, answer: Answer, words: Words) -> str:
-    """A measure or goal inside a sentence: lower case, indefinite."""
+def label(measure: str, words: Words, name: str = "") -> str:
+    """A measure or goal (with its ``name``) inside a sentence: lower case, indefinite."""
     if measure.startswith(GOAL):
         goal = measure.removeprefix(GOAL)
-        return words.text("plain.goal", goal=f"{goal} ({answer.outcome_name})" if answer.outcome_name else goal)
+        return words.text("plain.goal", goal=f"{goal} ({name})" if name else goal)
     if not measure or words.has(f"plain.{measure}"):
         return words.text(f"plain.{measure}") if measure else ""
     return words.lower(words.measure(measure)) if words.has(f"measure.{measure}.label") else measure
 
 
-def step(answer: Answer, words: Words) -> str:
-    """The change of the exposure that an estimate is given for."""
-    return step_of(answer.exposure, answer.scale, answer.numbers.get("step", 1.0), words)
-
-
 def step_of(exposure: str, scale: str, size: float, words: Words) -> str:
-    """A change of an exposure; of a logarithm in per cent."""
+    """The change of an exposure that an estimate is given for; of a logarithm in per cent."""
     entry = words.known(exposure)
     kind = "log" if scale == "log" else entry.unit if entry else ""
     if size == 1 and words.has(f"step.{kind}"):
@@ -134,11 +124,6 @@ def step_of(exposure: str, scale: str, size: float, words: Words) -> str:
         return words.money(size, 1)
     phrase = words.measure(exposure, "unit") if words.has(f"measure.{exposure}.unit") else ""
     return f"{words.number(size, 0 if size == round(size) else 1)} {phrase}".strip()
-
-
-def unit(answer: Answer, words: Words) -> str:
-    """The unit that an estimate is given in."""
-    return unit_of(answer.outcome, answer.scale, words)
 
 
 def unit_of(outcome: str, scale: str, words: Words) -> str:

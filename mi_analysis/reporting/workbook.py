@@ -17,13 +17,12 @@ from xlsxwriter.worksheet import Worksheet
 
 from mi_analysis.reporting.export import outputs
 from mi_analysis.reporting.presentation import clean
-from mi_analysis.reporting.tables import MARKED
+from mi_analysis.reporting.tables import MARKED, decimals_of
 from mi_analysis.reporting.wording import Words
 
 TEXT_WIDTH, NUMBER_WIDTH, LONGEST_CELL = 32, 15, 32_767
 HEADER_ROW = 2
 DATE_FORMATS = {"date": "dd-mm-yyyy", "month": "mmm yyyy"}
-STANDARD_DECIMALS = {"percent": 1, "points": 1, "hours": 1, "quantity": 1}
 _OPTIONS = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
 
 
@@ -161,16 +160,12 @@ def _write(
 
 def _pattern(column: Mapping[str, Any], state: str, words: Words) -> str:
     """Format of a number; after one that is provisional, estimated or incomplete stands the sign of it."""
-    decimals = column["decimals"]
-    decimals = STANDARD_DECIMALS.get(column["kind"], 0) if decimals is None else decimals
+    decimals = decimals_of(column["kind"], column["decimals"])
     mark = f'"{words.text(f"symbol.{state}")}"' if state in MARKED else ""
     return "#,##0" + ("." + "0" * decimals if decimals else "") + mark
 
 
 def _text(value: Any, kind: str, words: Words) -> str:
-    key = {"measure": f"measure.{value}.label", "status": f"status.{value}", "signal": f"signal.{value}"}.get(kind, "")
-    if kind in ("quarter", "year"):
-        return words.period(value, kind)
-    if kind == "measure" and words.has(key):
+    if kind == "measure" and words.has(f"measure.{value}.label"):
         return words.measure(value)
-    return words.text(key) if words.has(key) else clean(value)
+    return words.text(f"{kind}.{value}") if words.has(f"{kind}.{value}") else clean(value)

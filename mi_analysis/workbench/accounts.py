@@ -1,26 +1,28 @@
 """What the figures rest on: deliveries, amounts, control totals, findings, what found no partner, what is hidden."""
 
 import hashlib
-from datetime import date
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
 from mi_analysis.analysis.basis import Sentence
-from mi_analysis.model.audit import Received
+from mi_analysis.model.audit import Audit, Received
 from mi_analysis.model.schema import ALL, NOT_PLACED
-from mi_analysis.parameters import GRAINS
 from mi_analysis.reporting.sentences import sentence
 from mi_analysis.reporting.wording import Words
-from mi_analysis.workbench.figures import Figures
+from mi_analysis.workbench.lookup import Lookup
 from mi_analysis.workbench.scorecard import scorecard
 
 EXPECTED = (("hours",), ("absence",), ("staff",), ("ledger",), ("budget",), ("cases", "volumes"), ("goals",))
 """Tables that make the whole picture; of a group one is enough."""
 WITHOUT_ACTIVITY = ("registered_hours", "actual", "received")
 """What can lack an activity: hours, money, cases."""
+SEVERITIES = {"stop": "stopped", "warn": "warned", "note": "noted"}
+"""Word of each severity of a finding, the gravest first."""
 
 
-class Accounts(Figures):
+class Accounts(Lookup):
     """The audit of the build as frames."""
 
     def quality(self, language: str = "da") -> list[Sentence]:
@@ -58,8 +60,8 @@ class Accounts(Figures):
 
     def organisation(self, language: str = "da") -> list[Sentence]:
         """In which structure history is told, where it has changed, and what happened to the unit, oldest first."""
-        begun = pd.to_datetime(self.changes["day"]) > pd.Timestamp(self.audit.periods[0]) if len(self.changes) else None
-        rows = self.changes if begun is None else self.changes[begun & (pd.to_datetime(self.changes["day"]) <= self.at)]
+        days = pd.to_datetime(self.changes["day"])
+        rows = self.changes[(days > pd.Timestamp(self.audit.periods[0])) & (days <= self.ends)]
         if not len(rows):
             return []
         words, structure = self.words(language), self.institution.structure
@@ -74,10 +76,9 @@ class Accounts(Figures):
 
     def reservations(self, language: str = "da") -> list[Sentence]:
         """What the institution says of figures of the desk's period, and which are of another year than the calendar's."""
-        first, last = self.at, self.at + pd.DateOffset(months=GRAINS[self.grain], days=-1)
         found = [
             Sentence("message.reservation", {"text": said.said(language), "tone": "attention"}) for said in self.institution.reservations
-            if (said.valid_from or "0001") <= str(last.date()) and str(first.date()) <= (said.valid_to or "9999")
+            if (said.valid_from or "0001") <= str(self.ends.date()) and str(self.at.date()) <= (said.valid_to or "9999")
         ]  # fmt: skip
         words, names = self.words(language), self.institution.key_figures or ("actual", "budget")
         other = [name for name in names if self.grain == "year" and self.at_of(name) == self.fiscal_at != self.at]
@@ -164,14 +165,12 @@ class Accounts(Figures):
 
     def findings(self, language: str = "da") -> pd.DataFrame:
         """Findings in words, breaches first: file, severity (stopped, warned, noted), finding."""
-        words, kinds = self.words(language), {"stop": "stopped", "warn": "warned", "note": "noted"}
-        found = [("", one) for one in self.audit.findings]
-        found += [(item.file, one) for item in self.audit.received for one in item.findings]
+        words = self.words(language)
+        nowhere = words.text("dim.registration_framework")
         rows = [
-            {"file": file or words.text("dim.registration_framework"), "severity": kinds[one.severity],
-             "finding": sentence(f"finding.{one.key}", one.values, words)}
-            for file, one in sorted(found, key=lambda pair: list(kinds).index(pair[1].severity))
-        ]  # fmt: skip
+            {"file": one["file"] or nowhere, "severity": SEVERITIES[one["severity"]], "finding": in_print(one, words)}
+            for one in remarks(self.audit)
+        ]
         return pd.DataFrame(rows, columns=["file", "severity", "finding"])
 
     def quarantine(self, language: str = "da") -> pd.DataFrame:
@@ -185,13 +184,7 @@ class Accounts(Figures):
 
         Of absence and staff only the rows: nobody can say how many persons stand behind a code that no unit has.
         """
-        words, labels = self.words(language), self.source_labels(language)
-        frame = pd.DataFrame([vars(gap) for item in self.audit.received for gap in item.gaps])
-        if not len(frame):
-            return frame
-        keys = ["source", "table", "key", "code", "reason", "measure"]
-        sums = {"rows": ("rows", "sum"), "value": ("value", "sum"), "near": ("near", "max")}
-        frame = frame.groupby(keys, as_index=False, sort=False).agg(**sums)
+        words, labels, frame = self.words(language), self.source_labels(language), unplaced(self.audit)
         frame["hidden"] = frame["table"].isin(["absence", "staff"])
         frame["value"] = frame["value"].mask(frame["hidden"])
         return frame.sort_values("rows", ascending=False, ignore_index=True).assign(
@@ -219,16 +212,21 @@ class Accounts(Figures):
     def suppliers(self, months: int = 3) -> pd.DataFrame:
         """The scorecard per supplier and month (`scorecard.scorecard`), the last months up to the desk's own."""
         frame = scorecard(self.audit, self.owners, self.contents)
-        frame = frame[frame["month"].str[:7] <= self.period[:7]]
+        frame = frame[frame["month"].str[:7] <= f"{self.last_month:%Y-%m}"]
         return frame[frame["month"].isin(sorted(set(frame["month"]))[-months:])].reset_index(drop=True)
 
     def deliveries(self) -> pd.DataFrame:
         """A row per delivery with rows read, used, put aside, dropped, mapped share, reconciliation."""
         return pd.DataFrame([delivery_row(item) for item in self.audit.received])
 
-    def as_of(self) -> date | None:
-        """The day the figures stand at."""
-        return date.fromisoformat(self.audit.as_of) if self.audit.as_of else None
+
+def unplaced(audit: Audit) -> pd.DataFrame:
+    """Source codes without unit or activity: source, table, key, code, reason, measure; rows and value they carry, near name."""
+    keys = ["source", "table", "key", "code", "reason", "measure"]
+    gaps = [vars(gap) for item in audit.received for gap in item.gaps]
+    frame = pd.DataFrame(gaps, columns=[*keys, "rows", "value", "near"])
+    sums = {"rows": ("rows", "sum"), "value": ("value", "sum"), "near": ("near", "max")}
+    return frame.groupby(keys, as_index=False, sort=False).agg(**sums)
 
 
 def column_label(name: str, words: Words) -> str:
@@ -239,6 +237,28 @@ def column_label(name: str, words: Words) -> str:
     own = words.text(f"column.{column}") if words.has(f"column.{column}") else column
     place = words.text(f"table.{table}")
     return place if own.casefold() in place.casefold() else f"{place}: {words.lower(own)}"
+
+
+def remarks(audit: Audit) -> list[dict[str, Any]]:
+    """Findings as plain values, each with the file it is about (blank: the keys); what stopped a delivery first."""
+    found = [("", finding) for finding in audit.findings]
+    found += [(item.file, finding) for item in audit.received for finding in item.findings]
+    plain = [{"file": file, "key": f.key, "severity": f.severity, "values": dict(f.values)} for file, f in found]
+    return sorted(plain, key=lambda remark: list(SEVERITIES).index(remark["severity"]))
+
+
+def in_print(remark: Mapping[str, Any], words: Words) -> str:
+    """A remark in words; key and values where the words do not know it."""
+    key, values = remark["key"], remark["values"]
+    if words.has(f"finding.{key}"):
+        return sentence(f"finding.{key}", values, words)
+    return f"{key}: " + ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def remark_text(remark: Mapping[str, Any], words: Words) -> str:
+    """A remark in words, beginning with its file where they do not name it."""
+    file, text = remark["file"], in_print(remark, words)
+    return f"{file}: {text}" if file and file not in text else text
 
 
 def in_words(reason: str, words: Words) -> str:

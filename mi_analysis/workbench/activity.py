@@ -8,8 +8,8 @@ import pandas as pd
 from mi_analysis.analysis.basis import Sentence
 from mi_analysis.reporting.tables import NO_SIGNAL
 from mi_analysis.reporting.verdicts import span
+from mi_analysis.workbench.frames import States
 from mi_analysis.workbench.messages import Messages
-from mi_analysis.workbench.summaries import States
 from mi_analysis.workbench.units import OfUnits
 
 ACTIVITY_FIGURES = (

@@ -7,7 +7,7 @@ import pandas as pd
 from mi_analysis.analysis.control import ControlChart, control_chart
 from mi_analysis.measures.calendar import working_days
 from mi_analysis.model.values import end_of
-from mi_analysis.workbench.figures import Figures
+from mi_analysis.workbench.lookup import Lookup
 
 SIGNED = (
     "deviation", "deviation_pct", "flex_balance", "balance_difference", "balance_opening", "balance_closing", "actual",
@@ -19,7 +19,7 @@ SHARES = ("kept_closed_pct", "kept_due_pct", "kept_received_pct", "direct_share"
 REORGANISED = "reorganisation"
 
 
-class Charts(Figures):
+class Charts(Lookup):
     """Months of a measure as a control chart."""
 
     @cached_property
@@ -39,7 +39,7 @@ class Charts(Figures):
         values = self.series(measure, months=months, activity=activity).rename(columns={measure: "value"})
         if values["value"].notna().sum() < 2:
             return None
-        if self.catalogue[measure].kind == "flow" and self.grain == "month":
+        if self._per_working_day(measure):
             days = values["period_start"].map(
                 lambda first: working_days(first.date(), end_of(first.date(), "month"), self.institution.calendar)
             )
@@ -48,6 +48,9 @@ class Charts(Figures):
         known = values.loc[values["value"].notna(), "period_start"]
         levels = [(day.date(), why) for day, why in self._breaks(measure) if known.min() < day <= known.max()]
         return control_chart(values, direction=self.catalogue[measure].direction, bounds=bounds, rebase_at=levels)
+
+    def _per_working_day(self, measure: str) -> bool:
+        return self.catalogue[measure].kind == "flow" and self.grain == "month"
 
     def _breaks(self, measure: str) -> list[tuple[pd.Timestamp, str]]:
         """Months from which a series of the unit tells of something else than before, each with the key of its cause."""
@@ -71,28 +74,22 @@ class Charts(Figures):
         return signal_keys(chart.table[chart.table["value"].notna()])[-1]
 
     def control_table(self, measure: str, months: int = 24, activity: str = "") -> pd.DataFrame:
-        """Months of a measure for a control chart: period_start, the measure, centre, lower, upper, signal, r12; of a flow, ``counted``."""
+        """Months of a measure for a control chart: period_start, the measure, centre, lower, upper, signal, r12; of a monthly flow, ``counted``."""
         chart = self.control(measure, activity=activity)
         rolling = self.series(measure, months=months, window="r12", activity=activity)
         values = self.series(measure, months=months, activity=activity)
         if chart is None:
             return values.assign(signal="none")
         limits = chart.table.assign(
-            period_start=pd.to_datetime(chart.table["period_start"]), signal=signal_keys(chart.table)
-        )
-        limits = limits.rename(
-            columns={"lower_drawn": "lower", "upper_drawn": "upper"} if "lower_drawn" in limits else {}
-        )
-        limits = limits.loc[:, ~limits.columns.duplicated(keep="last")]
-        if (
-            self.catalogue[measure].kind == "flow"
-        ):  # limits are of the month's own length only in the chart's own values
+            period_start=pd.to_datetime(chart.table["period_start"]), signal=signal_keys(chart.table),
+            lower=chart.table["lower_drawn"], upper=chart.table["upper_drawn"],
+        )  # fmt: skip
+        if self._per_working_day(measure):  # limits are of the month's own length only in the chart's own values
             counted = values.rename(columns={measure: "counted"})
             values = limits.rename(columns={"value": measure})[["period_start", measure]].tail(months)
             values = values.merge(counted, on="period_start", how="left")
-        shown = values.merge(
-            limits[["period_start", "centre", "lower", "upper", "signal"]], on="period_start", how="left"
-        )
+        told = limits[["period_start", "centre", "lower", "upper", "signal"]]
+        shown = values.merge(told, on="period_start", how="left")
         if anew := {pd.Timestamp(part.start): part.reason for part in chart.segments if part.reason}:
             shown["new_level"] = shown["period_start"].map(anew).fillna("")
         return shown.merge(rolling.rename(columns={measure: "r12"}), on="period_start", how="left")

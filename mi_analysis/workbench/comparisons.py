@@ -10,10 +10,10 @@ from mi_analysis.analysis.durations import Durations, durations_of, mean_change
 from mi_analysis.analysis.funnel import Funnel, funnel
 from mi_analysis.analysis.mix import MixAdjusted, MixIndex, mix_adjusted, mix_index
 from mi_analysis.model.schema import ALL, NOT_PLACED
-from mi_analysis.workbench.figures import KEY
 from mi_analysis.workbench.frames import Frame
+from mi_analysis.workbench.lookup import KEY
+from mi_analysis.workbench.report_tables import ReportTables
 from mi_analysis.workbench.standing import IN_TIME
-from mi_analysis.workbench.summaries import Summaries
 
 COUNTED_IN = {"kept_closed_pct": "closed_due", "kept_due_pct": "due", "kept_received_pct": "received_judged"}
 """What each share within deadline is a share of."""
@@ -26,35 +26,31 @@ CASES = (
 HORIZON = 180.0  # days of a case that its mean counts at most
 
 
-class Comparisons(Summaries):
+class Comparisons(ReportTables):
     """Analyses of a unit against all others, of the lowest units against each other, and of a year against the one before."""
 
     def work(self, months: int = YEAR, activity: str = "", unit: str = "") -> pd.DataFrame:
         """unit, activity, period_start, cases (closed) and hours of the lowest units (or one), where both may be shown."""
-        rows = self.released.values
-        rows = rows[(rows["grain"] == "month") & (rows["window"] == "month") & (rows["period_start"] <= self.at)]
-        rows = rows[rows["period_start"] > self.at - pd.DateOffset(months=months)]
+        rows = self._monthly(self.released.values)
+        rows = rows[rows["period_start"] > self.last_month - pd.DateOffset(months=months)]
         rows = rows[rows["unit"].isin([unit] if unit else self.leaves()) & ~rows["activity"].isin([ALL, NOT_PLACED])]
         rows = rows[rows["activity"] == activity] if activity else rows
-        rows = rows[["unit", "activity", "period_start", "closed", "registered_hours"]].dropna(
-            subset=["registered_hours"]
-        )
+        rows = rows[["unit", "activity", "period_start", "closed", "registered_hours"]]
         known = rows.rename(columns={"closed": "cases", "registered_hours": "hours"})
-        known = known[(known["hours"] >= 0)]  # a correction of an earlier month
+        known = known[known["hours"] >= 0]  # none, or a correction of an earlier month
         counted = known.groupby(["unit", "activity"])["cases"].transform("sum") > 0
         return known[counted].fillna({"cases": 0.0}).reset_index(drop=True)
 
     def in_time_funnel(self, activity: str = "") -> tuple[str, Funnel] | None:
         """Share within deadline of the lowest units over the last year, by how many cases it is of; None where there is none."""
         for measure in IN_TIME:
-            rows = self.released.values
-            rows = rows[(rows["grain"] == "month") & (rows["window"] == "r12") & (rows["period_start"] == self.at)]
-            rows = rows[rows["unit"].isin(self.leaves()) & (rows["activity"] == (activity or ALL))]
+            rows = self._monthly(self.released.values, "r12")
+            rows = rows[(rows["period_start"] == self.last_month) & (rows["activity"] == (activity or ALL))]
+            rows = rows[rows["unit"].isin(self.leaves())]
             rows = rows.dropna(subset=[measure, COUNTED_IN[measure]])
             counts = np.round(rows[COUNTED_IN[measure]])  # of a split unit, shares of cases
-            units = pd.DataFrame(
-                {"unit": rows["unit"], "numerator": np.round(rows[measure] / 100 * counts), "denominator": counts}
-            )
+            kept = np.round(rows[measure] / 100 * counts)
+            units = pd.DataFrame({"unit": rows["unit"], "numerator": kept, "denominator": counts})
             if (units["denominator"] > 0).sum() > 1 and units["numerator"].sum() > 0:
                 return measure, funnel(units)
         return None
@@ -102,11 +98,11 @@ class Comparisons(Summaries):
         work = self.work(2 * YEAR, unit=self.unit)
         if work["period_start"].nunique() < 2 * YEAR:
             return None
-        work = work.assign(
-            period=np.where(work["period_start"] > self.last_year, self.period[:7], f"{self.last_year:%Y-%m}")
-        )
+        year_before = self.last_month - pd.DateOffset(years=1)
+        before, now = f"{year_before:%Y-%m}", f"{self.last_month:%Y-%m}"
+        work = work.assign(period=np.where(work["period_start"] > year_before, now, before))
         total = work.groupby(["period", "activity"], as_index=False)[["cases", "hours"]].sum()
-        return mix_index(total, f"{self.last_year:%Y-%m}") if total["period"].nunique() == 2 else None
+        return mix_index(total, before) if total["period"].nunique() == 2 else None
 
     def cases(
         self, activity: str = "", *, by: Literal["month", "age"] = "month", unit: str | None = None, months: int | None = None
@@ -153,9 +149,8 @@ class Comparisons(Summaries):
             (row, name): str(state) for name in names for row, state in enumerate(states[name]) if state != "value"
         }
         hidden = sum(state == "hidden" for state in beside.values())
-        return self._framed(
-            wide.reset_index().rename_axis(columns=None), words.text("frame.cases"), hidden, code, states=beside
-        )
+        wide = wide.reset_index().rename_axis(columns=None)
+        return self._framed(wide, words.text("frame.cases"), hidden, code, states=beside)
 
     def days_to_finish(self, activity: str = "", by: Literal["span", "unit"] = "span") -> Durations | None:
         """How long cases took over the last year, those still open counted; None without cases enough.
@@ -166,9 +161,9 @@ class Comparisons(Summaries):
         rows = self.ages()
         if rows.empty:
             return None
-        chosen = (
-            rows["unit"] == self.unit if by == "span" else rows["unit"].isin(self.leaves()) & (rows["span"] == "now")
-        )
+        chosen = rows["unit"] == self.unit
+        if by == "unit":
+            chosen = rows["unit"].isin(self.leaves()) & (rows["span"] == "now")
         rows = rows[chosen & (rows["activity"] == (activity or self.scope))].rename(columns={by: "group"})
         if rows.empty or (by == "span" and "now" not in set(rows["group"])):
             return None

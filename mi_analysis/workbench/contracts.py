@@ -110,19 +110,8 @@ def contract_page(
         for column, stated in agreed.control_totals.items()
     ]
     lines += [words.text("contract.totals"), words.text("contract.persons")]
-    rows = pd.DataFrame([
-        {
-            "header": column.header, "meaning": meaning(column, source, words),
-            "required": words.text("contract.yes" if column.required else "contract.no"),
-            "allowed": _allowed(column, codes, words), "example": example(column, codes),
-        }
-        for column in columns
-    ])  # fmt: skip
-    labels = {"header": "column.column", "meaning": "contract.meaning_column"}
-    labels |= {key: f"contract.{key}" for key in ("required", "allowed", "example")}
-    shown = table(
-        rows, [Column(key, words.text(label)) for key, label in labels.items()], words.text("contract.caption"), words, key="columns"
-    )  # fmt: skip
+    rows, labels = told(columns, source, codes, words), [Column(key, words.text(label)) for key, label in TOLD.items()]
+    shown = table(rows, labels, words.text("contract.caption"), words, key="columns")
     listed = "".join(f"<li>{escape(line)}</li>" for line in lines)
     periods = source.wide is not None and source.wide.columns == "periods"
     wide = f"<p>{escape(words.text('contract.meaning.periods'))}</p>" if periods else ""
@@ -130,6 +119,23 @@ def contract_page(
     title = words.text("contract.title", source=agreed.owner or name)
     stamp = {"institution": institution}
     return page(title, body, language=words.language, subtitle=agreed.content or name, stamp=stamp)
+
+
+TOLD = {
+    "header": "column.column", "meaning": "contract.meaning_column", "required": "contract.required", "allowed": "contract.allowed",
+    "example": "contract.example",
+}  # fmt: skip
+"""What is told of each column, and the key of its label."""
+
+
+def told(columns: Sequence[Owed], source: Source, codes: Codes, words: Words) -> pd.DataFrame:
+    """A row per column that is owed: `TOLD`."""
+    rows = [
+        (column.header, meaning(column, source, words), words.text("contract.yes" if column.required else "contract.no"),
+         _allowed(column, codes, words), example(column, codes))
+        for column in columns
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=list(TOLD))
 
 
 def _form(source: Source, words: Words) -> str:
@@ -185,13 +191,10 @@ def template(source: Source, columns: Sequence[Owed], codes: Codes, words: Words
         data.data_validation(len(above), place, len(above) + ROWS, place, rule)
     data.set_column(len(columns), max(len(columns), len(above[-1]) if above else 0), 12)
     guide.set_column(0, 4, 30)
-    heads = ("column.column", "contract.meaning_column", "contract.required", "contract.allowed", "contract.example")
-    guide.write_row(0, 0, [words.text(key) for key in heads], bold)
-    for row, column in enumerate(columns, start=1):
-        needed = words.text("contract.yes" if column.required else "contract.no")
-        told = (meaning(column, source, words), needed, _allowed(column, codes, words), example(column, codes))
-        for place, cell in enumerate((column.header, *told)):
-            guide.write_string(row, place, cell)
+    guide.write_row(0, 0, [words.text(key) for key in TOLD.values()], bold)
+    for row, texts in enumerate(told(columns, source, codes, words).to_numpy(), start=1):
+        for place, text in enumerate(texts):
+            guide.write_string(row, place, text)
     book.close()
     return target.getvalue()
 
@@ -247,23 +250,21 @@ def _write_lists(sheet: Worksheet, columns: Sequence[Owed], codes: Codes, words:
 
 def validation(column: Owed, source: Source, listed: str, words: Words) -> dict[str, object]:
     """The check of a column while it is filled in: what may stand there, and what is said otherwise."""
-    note: dict[str, object] = {
+    note = {
         "input_title": column.header[:LONGEST_TITLE],
         "input_message": meaning(column, source, words)[:LONGEST_NOTE],
         "ignore_blank": True,
     }
+    rule: dict[str, object] = {"validate": "any"}
+    wrong = ""
     if listed:
-        known = "wrong_choice" if column.choices else "wrong_code"
         sure = bool(column.choices) and not column.open_choices
-        told = {"error_message": words.text(f"contract.{known}"), "error_type": "stop" if sure else "warning"}
-        return note | told | {"validate": "list", "source": listed}
-    if column.kind in NUMBERS:
-        told = {"error_message": words.text("contract.wrong_number")}
-        return note | told | {"validate": "decimal", "criteria": "between", "minimum": -1e15, "maximum": 1e15}
-    if column.kind in DATE_FORMATS and isinstance(source.dates, str):
-        told = {"error_message": words.text("contract.wrong_date")}
-        return note | told | {"validate": "date", "criteria": ">", "value": date(1901, 1, 1)}
-    if column.kind == "period":
-        told = {"error_message": words.text("contract.wrong_period")}
-        return note | told | {"validate": "length", "criteria": "between", "minimum": 4, "maximum": 20}
-    return note | {"validate": "any"}
+        wrong = "wrong_choice" if column.choices else "wrong_code"
+        rule = {"validate": "list", "source": listed, "error_type": "stop" if sure else "warning"}
+    elif column.kind in NUMBERS:
+        wrong, rule = "wrong_number", {"validate": "decimal", "criteria": "between", "minimum": -1e15, "maximum": 1e15}
+    elif column.kind in DATE_FORMATS and isinstance(source.dates, str):
+        wrong, rule = "wrong_date", {"validate": "date", "criteria": ">", "value": date(1901, 1, 1)}
+    elif column.kind == "period":
+        wrong, rule = "wrong_period", {"validate": "length", "criteria": "between", "minimum": 4, "maximum": 20}
+    return note | rule | ({"error_message": words.text(f"contract.{wrong}")} if wrong else {})

@@ -18,8 +18,8 @@ from mi_analysis.parameters import Audience, Institution, Problem, WrongUse
 from mi_analysis.reporting.wording import first_of_quarter, grain_of
 from mi_analysis.workbench.accounts import Accounts
 from mi_analysis.workbench.activity import OfActivity
-from mi_analysis.workbench.figures import fingerprint
 from mi_analysis.workbench.frames import NoSuchName, unknown
+from mi_analysis.workbench.lookup import fingerprint
 from mi_analysis.workbench.planning import Planning
 from mi_analysis.workbench.questions import register_of
 from mi_analysis.workbench.standing import Standing
@@ -46,7 +46,7 @@ class Desk(OfActivity, Standing, Planning, Accounts):
 
     def about(self, activity: str = "") -> "Desk":
         """The same desk on an activity; blank is the desk's own, or the one with most hours (else cases, own measures) to date."""
-        if chosen := activity or self.activity:
+        if chosen := str(activity or self.activity):
             known = list(self.activities["activity"])
             if chosen not in known:
                 raise WrongUse(unknown("activity", chosen, f"an activity of {self.name}", known, "desk.activities"))
@@ -87,7 +87,11 @@ def desk(
     prepared = prepare(source, start=Path.cwd(), audience=audience, structure=structure)
     if prepared.built:
         print(f"Model of {prepared.institution.name.en} built from {len(prepared.audit.received)} deliveries.")
-    unit, period = str(unit) or first_leaf(prepared.units), str(period)  # papermill's -p makes a number of 2110
+    unit, period, activity = (
+        str(unit) or first_leaf(prepared.units),
+        str(period),
+        str(activity),
+    )  # papermill's -p makes a number of 2110
     known = list(prepared.units["unit"].unique())
     if unit not in known:
         raise WrongUse(unknown("unit", unit, f"a unit of {prepared.name}", known, "desk.units"))

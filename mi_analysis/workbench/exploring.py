@@ -10,7 +10,7 @@ from mi_analysis.reporting import figures, standard
 from mi_analysis.reporting.presentation import Presentation, message
 from mi_analysis.reporting.tables import measure_column, table
 from mi_analysis.workbench.door import Desk
-from mi_analysis.workbench.figures import valid_at
+from mi_analysis.workbench.lookup import valid_at
 
 FEWEST_MONTHS, MOST_MONTHS = 6, 60
 

@@ -14,7 +14,7 @@ from mi_analysis.measures.own import catalogue_of
 from mi_analysis.model import database
 from mi_analysis.parameters import Problem, WrongUse
 from mi_analysis.reporting.wording import Words, languages
-from mi_analysis.workbench.figures import words_of
+from mi_analysis.workbench.lookup import words_of
 from mi_analysis.workbench.preparation import Prepared
 
 DATABASE = "figures.duckdb"

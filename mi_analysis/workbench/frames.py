@@ -1,6 +1,6 @@
 """What a desk hands over: tidy frames that say what they hold, and an answer to a name that is not known."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from html import escape
 from typing import Any, ClassVar
@@ -38,6 +38,25 @@ class Frame(pd.DataFrame):
 
     def _repr_html_(self) -> str:
         return f'<p class="lead">{escape(self.about)}</p>{super()._repr_html_()}'  # type: ignore[misc]
+
+
+States = dict[tuple[int, str], str]
+"""State of a printed cell that is no plain value, by row number and column."""
+
+
+def with_states(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> tuple[pd.DataFrame, States]:
+    """A frame of rows in which a figure stands as (value, state), as a desk looks it up; and the states beside it."""
+    cells = [
+        (at, name, *(cell if isinstance(cell, tuple) else (cell, "value")))
+        for at, row in enumerate(rows)
+        for name, cell in row.items()
+    ]
+    plain: list[dict[str, object]] = [{} for _ in rows]
+    for at, name, value, _ in cells:
+        plain[at][name] = value
+    return pd.DataFrame(plain, columns=list(columns)), {
+        (at, name): state for at, name, _, state in cells if state != "value"
+    }
 
 
 class NoSuchName(WrongUse, AttributeError):

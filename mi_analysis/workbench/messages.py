@@ -7,9 +7,9 @@ import pandas as pd
 
 from mi_analysis.analysis.basis import Sentence
 from mi_analysis.measures.catalogue import Measure
-from mi_analysis.reporting.tables import NO_SIGNAL, TONE_OF_STATUS
+from mi_analysis.reporting.tables import NO_SIGNAL, TONE_OF_STATUS, tone_of_signal
 from mi_analysis.reporting.wording import Words
-from mi_analysis.workbench.summaries import KEY_FIGURES, Summaries
+from mi_analysis.workbench.report_tables import KEY_FIGURES, ReportTables
 
 MESSAGE_FIGURES = (
     "overtime_per_fte", "sick_days_per_fte", "closed", "open_cases", "case_days_median", "kept_due_pct", "hours_per_case",
@@ -19,7 +19,7 @@ UNMET = ("partly", "not_met")
 EXPLANATION = ["measure", "figure", "domain", "why"]
 
 
-class Messages(Summaries):
+class Messages(ReportTables):
     """Sentences on a unit, and what it owes a word on: a deviation above the limit, an unmet goal, a signal."""
 
     def key_messages(self) -> list[Sentence]:
@@ -38,8 +38,7 @@ class Messages(Summaries):
             return None
         limit = self.deviation_limit()
         comment = abs(deviation) > limit
-        also = [self.explained("deviation") or Sentence("verdict.budget.comment", {"limit_amount": limit})]
-        also = also if comment else []
+        also = [self.explained("deviation") or Sentence("verdict.budget.comment", {"limit_amount": limit})] * comment
         also += [Sentence("message.incomplete", {})] if state == "incomplete" else []
         key = "verdict.budget.over" if deviation > 0 else "verdict.budget.under"
         tone = "attention" if comment else "plain"
@@ -92,9 +91,7 @@ class Messages(Summaries):
 
     def given(self) -> pd.DataFrame:
         """Explanations that the unit gave for the period: measure (or goal), text, role, date."""
-        own = self.comments[
-            (self.comments["unit"] == self.unit) & (self.comments["period_start"] == self.at.date().isoformat())
-        ]
+        own = self.comments[(self.comments["unit"] == self.unit) & (self.comments["period"] == self.period[:7])]
         return own[["measure", "text", "role", "date"]]
 
     def explained(self, measure: str) -> Sentence | None:
@@ -117,10 +114,9 @@ class Messages(Summaries):
         """
         words = self.words(language)
         rows = [
-            {"measure": name, "figure": words.measure(name), "domain": self.catalogue[name].domain,
-             "why": why}
+            {"measure": name, "figure": words.measure(name), "domain": self.catalogue[name].domain, "why": why}
             for name, why in self._figures_to_explain(words)
-        ]  # fmt: skip
+        ]
         goals = self.goals()
         unmet = goals[goals["status"].isin(UNMET)]
         rows += [
@@ -151,31 +147,25 @@ class Messages(Summaries):
         signal = self.signal(name) if "month" in self.catalogue[name].windows else "none"
         if signal in NO_SIGNAL:
             return None
-        better = {"higher": "up", "lower": "down"}.get(self.catalogue[name].direction, "-")
-        tone = "good" if signal.endswith(better) else "attention"
-        return tone, words.lower(words.text(f"signal.{signal}"))
+        tone = tone_of_signal(signal, self.catalogue[name])
+        return "attention" if tone == "plain" else tone, words.lower(words.text(f"signal.{signal}"))
 
     def _figures_to_explain(self, words: Words) -> list[tuple[str, str]]:
         """Measures with why, in words."""
         limit, (deviation, _) = self.deviation_limit(), self.value("deviation", window="ytd")
-        found = (
-            [("deviation", words.text("explain.deviation", limit=words.money(limit)))]
-            if abs(deviation or 0) > limit
-            else []
-        )
+        found: dict[str, str] = {}
+        if abs(deviation or 0) > limit:
+            found["deviation"] = words.text("explain.deviation", limit=words.money(limit))
         for name in map(self.shown_instead, KEY_FIGURES):
             signal = self.signal(name) if "month" in self.catalogue[name].windows else "none"
-            if signal not in NO_SIGNAL and name not in [one for one, _ in found]:
+            if signal not in NO_SIGNAL:
                 why = words.lower(words.text(f"signal.{signal}"))
-                found.append((name, words.text("explain.signal", signal=why)))
-        return found
+                found.setdefault(name, words.text("explain.signal", signal=why))
+        return list(found.items())
 
 
 def changing(key: str, measure: Measure, now: float, before: float, signal: str) -> Sentence:
     """A sentence on a change; it has a tone where the newest month has a signal and a direction is better."""
-    points, direction = measure.unit == "pct", measure.direction
-    change = {"change_points": now - before} if points else {"change": now / before - 1}
-    better = {"higher": "up", "lower": "down"}.get(direction)
-    tone = "plain" if signal in NO_SIGNAL or better is None else "good" if signal.endswith(better) else "attention"
-    values = {"measure": measure.name, "value": now, "before": before, "signal": signal, "tone": tone}
-    return Sentence(key, values | change)
+    change = {"change_points": now - before} if measure.unit == "pct" else {"change": now / before - 1}
+    about = {"measure": measure.name, "value": now, "before": before, "signal": signal}
+    return Sentence(key, about | change | {"tone": tone_of_signal(signal, measure)})

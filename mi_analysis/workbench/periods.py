@@ -5,7 +5,8 @@ from typing import Protocol
 import pandas as pd
 
 from mi_analysis.disclosure import Looked
-from mi_analysis.parameters import Institution
+from mi_analysis.model.audit import Audit
+from mi_analysis.parameters import GRAINS, Institution
 from mi_analysis.reporting.wording import first_of_quarter, grain_of
 
 
@@ -13,6 +14,7 @@ class Periods(Protocol):
     """What of a desk is about time; ``period`` is ISO text (``2025-03``, ``2025-Q1``, ``2025``)."""
 
     institution: Institution
+    audit: Audit
     unit: str
     period: str
 
@@ -26,6 +28,16 @@ class Periods(Protocol):
     def at(self) -> pd.Timestamp:
         """First day of the desk's period."""
         return pd.Timestamp(first_of_quarter(self.period))
+
+    @property
+    def ends(self) -> pd.Timestamp:
+        """Last day of the desk's period."""
+        return self.at + pd.DateOffset(months=GRAINS[self.grain], days=-1)
+
+    @property
+    def last_month(self) -> pd.Timestamp:
+        """First day of the newest month with figures in the desk's period: where stands what is told by month."""
+        return min(self.ends.replace(day=1), pd.Timestamp(self.audit.periods[-1]))
 
     @property
     def grain(self) -> str:
@@ -65,6 +77,11 @@ class Periods(Protocol):
         """The same day a year before."""
         return self.at - pd.DateOffset(years=1)
 
-    def months_of_year(self) -> int:
-        """How many months of the fiscal year the period has reached."""
-        return (self.at.month - self.institution.fiscal_year_start) % 12 + 1
+    @property
+    def months_left(self) -> int:
+        """Months of the fiscal year after the desk's period."""
+        return 11 - (self.ends.month - self.institution.fiscal_year_start) % 12
+
+    def periods_of_year(self) -> int:
+        """How many periods of the desk's kind the fiscal year has reached."""
+        return -(-(12 - self.months_left) // GRAINS[self.grain])

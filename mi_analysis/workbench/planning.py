@@ -47,10 +47,8 @@ class Planning(Comparisons):
         ]
         weekdays = int(np.busday_count(f"{year}-01-01", f"{year + 1}-01-01"))
         holidays = weekdays - sum(day for day in days if day) if all(days) else 0
-        return Ladder(
-            float(own.gross), float(own.holiday_days), float(own.special_days), float(holidays), float(own.sick_days), float(own.other_days),
-            float(own.non_task_share), float(self.institution.calendar.hours_per_day),
-        )  # fmt: skip
+        at_work = {"public_holidays": float(holidays), "hours_per_day": float(self.institution.calendar.hours_per_day)}
+        return Ladder(**own.model_dump(), **at_work)
 
     def work_ahead(
         self, *, sick_days: float = 2.0, demand: float = 1.1, backlog_share: float = 0.5, backlog_months: int = 12

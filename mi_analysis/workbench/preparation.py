@@ -26,7 +26,6 @@ from mi_analysis.model import audit as audits
 from mi_analysis.model import build as model
 from mi_analysis.model import database
 from mi_analysis.model.audit import Audit, Received
-from mi_analysis.model.deliveries import Finding
 from mi_analysis.model.schema import ALL, NOT_PLACED
 from mi_analysis.model.values import end_of
 from mi_analysis.parameters import (
@@ -37,7 +36,7 @@ from mi_analysis.parameters import (
     load_institution,
     project_root,
 )
-from mi_analysis.workbench.figures import COMMENT, fingerprint
+from mi_analysis.workbench.lookup import COMMENT, fingerprint
 from mi_analysis.workbench.questions import register_of
 from mi_analysis.workbench.scorecard import judged, scorecard
 from mi_analysis.workbench.standing import Study
@@ -45,10 +44,10 @@ from mi_analysis.workbench.standing import Study
 if TYPE_CHECKING:
     from mi_analysis.workbench.door import Desk
 
-COMMENTS = (
-    "select unit, strftime(period_start, '%Y-%m-%d') as period_start, measure, text, role, strftime(date, '%Y-%m-%d') as date "
-    "from comments where grain = 'month' order by all"
-)
+COMMENTS = """select unit, measure, text, role, strftime(date, '%Y-%m-%d') as date, case grain
+    when 'month' then strftime(period_start, '%Y-%m') when 'quarter' then strftime(period_start, '%Y-Q') || quarter(period_start)
+    else strftime(period_start, '%Y') end as period
+from comments order by all"""
 """What units wrote is for those inside: nobody has looked it through for persons."""
 
 MODELS = {"today": "model", "as_was": "model_as_was"}
@@ -88,11 +87,6 @@ class Prepared:
     def periods(self) -> list[str]:
         """Months with figures, as ISO first days."""
         return list(self.audit.periods)
-
-    @property
-    def findings(self) -> list[Finding]:
-        """Everything found, in the keys and in each delivery."""
-        return [*self.audit.findings, *(found for item in self.audit.received for found in item.findings)]
 
     @property
     def stopped(self) -> list[str]:

@@ -24,9 +24,9 @@ from mi_analysis.reporting import verdicts
 from mi_analysis.reporting.presentation import message
 from mi_analysis.reporting.wording import Words
 from mi_analysis.workbench.charts import SHARES
-from mi_analysis.workbench.figures import valid_at
 from mi_analysis.workbench.frames import Frame, unknown
-from mi_analysis.workbench.summaries import Summaries
+from mi_analysis.workbench.lookup import valid_at
+from mi_analysis.workbench.report_tables import ReportTables
 
 EACH = "each"
 """Instead of an activity's code: one fit over all activities, with effects for each."""
@@ -35,6 +35,12 @@ GOAL = "goal:"
 RELEASED_AS = {"overtime_fte": "fte", "sick_fte": "fte", "overtime_norm": "norm_hours", "sick_norm": "norm_hours"}
 """Components that are released under a measure's name."""
 KEYS = ["unit", "activity", "period_start"]
+NUMBERS = ["estimate", "lo", "hi", "margin", "p", "p_adjusted"]
+ASKED = [
+    "kind", "group", "number", "of", "question", "outcome", "exposure", "about", "since", "until", "lag", "asked_at", "times", "scale",
+    *NUMBERS, "says",
+]  # fmt: skip
+"""Columns of `Questions.questions_asked`."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,7 +57,7 @@ class Asked(Answer):
         return message(self.said, title=self.title).html
 
 
-class Questions(Summaries):
+class Questions(ReportTables):
     """Associations between released figures."""
 
     def ask(
@@ -86,15 +92,15 @@ class Questions(Summaries):
             raise WrongUse(Problem("ask", "cannot be registered from a unit's slice.", "Open the institution itself."))
         chosen = self._chosen(units, level)
         margin = self.institution.smallest_relevant.get(outcome) if margin is None else margin
-        for name, least in (("lag", 0), ("margin", 0)):
-            if (value := {"lag": lag, "margin": margin}[name]) is not None and not 0 <= value < float("inf"):
-                raise WrongUse(Problem(name, f"is {value}.", f"Write a number from {least} up."))
+        for name, value in (("lag", lag), ("margin", margin)):
+            if value is not None and not 0 <= value < float("inf"):
+                raise WrongUse(Problem(name, f"is {value}.", "Write a number from 0 up."))
         if since and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", since):
             raise WrongUse(Problem("since", f"'{since}' is not a month.", "Write one such as 2024-01."))
         self._outcome_known(outcome, activity)
         self.measure_named(exposure)
         filters = {
-            "units": list(units) or level or "lowest level", "activity": activity, "since": since, "until": self.period[:7], "lag": lag,
+            "units": list(units) or level or "lowest level", "activity": activity, "since": since, "until": f"{self.last_month:%Y-%m}", "lag": lag,
             "audience": self.released.audience,
         }  # fmt: skip
         kind: register.Kind = "planned" if planned else "exploratory"
@@ -149,24 +155,7 @@ class Questions(Summaries):
                 **{key: one.filters.get(key, "") for key in ("since", "until")}, "lag": one.filters.get("lag", 0),
                 "times": one.times_asked, "p_adjusted": p, "says": ONE_OF_MANY if many else one.verdict,
             })  # fmt: skip
-        numbers = ["estimate", "lo", "hi", "margin", "p", "p_adjusted"]
-        columns = [
-            "kind",
-            "group",
-            "number",
-            "of",
-            "question",
-            "outcome",
-            "exposure",
-            "about",
-            "since",
-            "until",
-            "lag",
-            "asked_at",
-            "times",
-            "scale",
-        ]
-        frame = pd.DataFrame(rows, columns=[*columns, *numbers, "says"]).astype(dict.fromkeys(numbers, float))
+        frame = pd.DataFrame(rows, columns=ASKED).astype(dict.fromkeys(NUMBERS, float))
         what = words.text("register.asked", damaged=words.number(len(kept.damaged)))
         return Frame(frame, words.text("frame.rows", n=words.number(len(frame)), what=what))
 
@@ -223,24 +212,18 @@ class Questions(Summaries):
             {name: RELEASED_AS.get(name, name) for name in self.catalogue[one].components}
             for one in (outcome, exposure)
         ]
-        lacking = [
-            name for columns in both for name, released in columns.items() if released not in self.released.values
-        ]
-        if lacking:
-            raise WrongUse(
-                Problem(
-                    f"{outcome}, {exposure}",
-                    f"both contain {', '.join(shared)}, and {', '.join(lacking)} is not released by itself, so that the parts cannot be fitted.",
-                    "Choose measures that count different things.",
-                )
-            )
+        there = self.released.values
+        if lacking := [name for columns in both for name, column in columns.items() if column not in there]:
+            alone = f"{', '.join(lacking)} is not released by itself, so that the parts cannot be fitted."
+            what = f"both contain {', '.join(shared)}, and {alone}"
+            raise WrongUse(Problem(f"{outcome}, {exposure}", what, "Choose measures that count different things."))
         return both[0], both[1]
 
     def _side(self, measure: str, parts: Mapping[str, str], activity: str, units: Sequence[str]) -> pd.DataFrame:
         """unit, activity, period_start, the measure, its parts and its state, up to the desk's month."""
 
         def chosen(rows: pd.DataFrame) -> pd.DataFrame:
-            rows = rows[(rows["grain"] == "month") & (rows["window"] == "month") & (rows["period_start"] <= self.at)]
+            rows = self._monthly(rows)
             rows = rows[rows["unit"].isin(list(units))]
             alone = rows["activity"] == activity
             return rows[~rows["activity"].isin([ALL, NOT_PLACED]) if activity == EACH else alone]
@@ -257,19 +240,16 @@ class Questions(Summaries):
     def _goal(self, outcome: str, units: Sequence[str]) -> pd.DataFrame:
         """A goal's degree per unit and month; of units that were merged, the mean by weight."""
         rows = self.released.goals
-        rows = rows[
-            (rows["goal"] == outcome.removeprefix(GOAL)) & (rows["grain"] == "month") & rows["unit"].isin(list(units))
-        ]
-        rows = rows[pd.to_datetime(rows["period_start"]) <= self.at]
+        rows = rows[(rows["goal"] == outcome.removeprefix(GOAL)) & (rows["grain"] == "month")]
+        rows = rows[rows["unit"].isin(list(units))]
+        rows = rows[pd.to_datetime(rows["period_start"]) <= self.last_month]
         weight = rows["weight"].fillna(1).where(rows["degree"].notna())
         rows = rows.assign(weight=weight, points=100 * rows["degree"] * weight, hidden=rows["status"] == "hidden")
         sums = rows.groupby(["unit", "period_start"], as_index=False)[["points", "weight"]].sum()
         hidden = rows.groupby(["unit", "period_start"])["hidden"].any().to_numpy()
         sums[outcome] = sums["points"] / sums["weight"].where(sums["weight"] > 0)
         state = (
-            pd.Series(None, index=sums.index, dtype=object)
-            .mask(sums[outcome].isna(), "not_assessed")
-            .mask(hidden, "hidden")
+            pd.Series(None, sums.index, dtype=object).mask(sums[outcome].isna(), "not_assessed").mask(hidden, "hidden")
         )
         return sums.assign(activity=ALL, state=state)[[*KEYS, outcome, "state"]]
 
@@ -277,12 +257,11 @@ class Questions(Summaries):
 
     def _any(self, measure: str) -> bool:
         """Whether any month of any unit has a value that may be shown."""
-        rows = self.released.values
-        rows = rows[(rows["window"] == "month") & (rows["grain"] == "month") & (rows["period_start"] <= self.at)]
+        rows = self._monthly(self.released.values)
         return measure in rows and bool(rows[measure].notna().any())
 
     def _chosen(self, units: Sequence[str], level: str) -> list[str]:
-        valid = self.units[valid_at(self.units, self.at)]
+        valid = self.units[valid_at(self.units, self.last_month)]
         known, levels = sorted(valid["unit"].unique()), sorted(valid["level"].dropna().unique())
         wrong = [unknown("unit", unit, "a unit", known, "desk.units") for unit in units if unit not in known]
         if level and level not in levels:

@@ -33,9 +33,7 @@ class Study:
 
     def for_unit(self, unit: str) -> "Study":
         """The same without other units' rows."""
-        goals, productivity = (
-            tuple(one.for_unit(unit) for one in family) for family in (self.goals, self.productivity)
-        )
+        goals, productivity = (tuple(a.for_unit(unit) for a in family) for family in (self.goals, self.productivity))
         return Study(goals, productivity, self.rare)
 
     def as_data(self) -> dict[str, Any]:
@@ -86,7 +84,7 @@ class Standing(Questions):
                 continue
             margin = self.institution.smallest_relevant.get(name)
             fitted[name] = self._associate(name, exposure, ALL, leaves, "", 0, margin)
-        about = {"family": f"goals {self.period[:7]}"}
+        about = {"family": f"goals {self.last_month:%Y-%m}"}
         answered = [replace(one, outcome_name=self._name(one.outcome)) for one in answers(fitted, **about)]
         return Study(tuple(answered), self._productivity(exposure, leaves), self._rare(monthly))
 
@@ -100,7 +98,7 @@ class Standing(Questions):
         options: dict[str, Any] = {"parts": self.catalogue, "step": self.catalogue[exposure].step}
         fitted = {str(name): one for name, one in per_activity(frame, "hours_per_case", exposure, **options).items()}
         fitted[EACH] = associate(frame, "hours_per_case", exposure, activity="activity", left_out=left_out, **options)
-        family = answers(fitted, family=f"productivity {self.period[:7]}")
+        family = answers(fitted, family=f"productivity {self.last_month:%Y-%m}")
         return tuple(replace(one, activity=name) for name, one in zip(fitted, family, strict=True))
 
     def _rare(self, monthly: Sequence[str]) -> pd.DataFrame:
@@ -119,7 +117,7 @@ class Standing(Questions):
             filters = {
                 "units": "lowest level",
                 "activity": one.activity,
-                "until": self.period[:7],
+                "until": f"{self.last_month:%Y-%m}",
                 "audience": self.released.audience,
             }
             identity = register.ask(

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pandas as pd
 
 from mi_analysis.model.schema import ALL, NOT_PLACED
-from mi_analysis.workbench.summaries import INSTEAD, States, Summaries
+from mi_analysis.workbench.frames import States, with_states
+from mi_analysis.workbench.report_tables import INSTEAD, ReportTables
 
 UNIT_FIGURES = (
     "sick_days_per_fte", "overtime_per_fte", "deviation_pct", "closed", "clearance_pct", "hours_per_case", "case_days_median",
@@ -16,7 +17,7 @@ SUMMED = ("registered_hours", "actual", "budget", "received", "closed")
 """Measures whose units have to sum to the institution."""
 
 
-class OfUnits(Summaries):
+class OfUnits(ReportTables):
     """Frames with a row per unit of the lowest level."""
 
     def units_table(self, names: Sequence[str] = ()) -> tuple[pd.DataFrame, States]:
@@ -31,15 +32,18 @@ class OfUnits(Summaries):
             cells = [self.value(name, unit=unit, window=windows[name]) for name in names]
             return any((value or state == "hidden") if self.activity else state != "missing" for value, state in cells)
 
-        leaves = [unit for unit in self.leaves() if told(unit)]
-        rows: list[dict[str, object]] = []
-        states: States = {}
-        for unit in [*sorted(leaves, key=lambda unit: self.words().sort_key(self.unit_label(unit))), self.root]:
-            cells = {name: self.value(name, unit=unit, window=windows[name]) for name in names}
-            states |= {(len(rows), name): state for name, (_, state) in cells.items() if state != "value"}
-            shown = {name: value for name, (value, _) in cells.items()}
-            rows.append({"unit": self.unit_label(unit), **shown, "code": unit})
-        return pd.DataFrame(rows, columns=["unit", *names, "code"]), states
+        leaves = [unit for unit in self.leaves_by_name() if told(unit)]
+        rows = [
+            {"unit": self.unit_label(unit), "code": unit}
+            | {name: self.value(name, unit=unit, window=windows[name]) for name in names}
+            for unit in [*leaves, self.root]
+        ]
+        return with_states(rows, ["unit", *names, "code"])
+
+    def leaves_by_name(self) -> list[str]:
+        """Units of the lowest level in order of name."""
+        key = self.words().sort_key
+        return sorted(self.leaves(), key=lambda unit: key(self.unit_label(unit)))
 
     def in_units_table(self, name: str) -> str:
         """The measure that the table of units has in this one's place: months of a small unit are often hidden."""
@@ -78,31 +82,26 @@ class OfUnits(Summaries):
         frame, states
             Columns measure, units, not_placed, total, difference; a sum with a hidden unit in it is hidden.
         """
-        rows, states = list[dict[str, object]](), States()
+        rows = list[dict[str, object]]()
         for name in (name for name in SUMMED if self.has(name, "ytd")):
             parts = [self.value(name, unit=unit, window="ytd") for unit in self.leaves()]
             units = sum(value or 0.0 for value, _ in parts)
             loose, total = (self.value(name, unit=unit, window="ytd")[0] or 0.0 for unit in (NOT_PLACED, self.root))
-            if any(state == "hidden" for _, state in parts):
-                states |= {(len(rows), column): "hidden" for column in ("units", "difference")}
+            state = "hidden" if any(state == "hidden" for _, state in parts) else "value"
             difference = round(total - units - loose, 2) + 0.0
-            rows.append(
-                {"measure": name, "units": units, "not_placed": loose, "total": total, "difference": difference}
-            )
-        return pd.DataFrame(rows, columns=["measure", "units", "not_placed", "total", "difference"]), states
+            sums = {"units": (units, state), "not_placed": loose, "total": total, "difference": (difference, state)}
+            rows.append({"measure": name, **sums})
+        return with_states(rows, ["measure", "units", "not_placed", "total", "difference"])
 
     def months_of_units(self, measure: str) -> pd.DataFrame:
         """Unit (its name), period_start and the measure, of the lowest units in order of name."""
-        order = sorted(self.leaves(), key=lambda unit: self.words().sort_key(self.unit_label(unit)))
-        parts = [self.series(measure, unit=unit).assign(unit=self.unit_label(unit)) for unit in order]
+        parts = [self.series(measure, unit=unit).assign(unit=self.unit_label(unit)) for unit in self.leaves_by_name()]
         shown = [part for part in parts if part[measure].notna().any()]
         return pd.concat(shown) if shown else pd.DataFrame(columns=["unit", "period_start", measure])
 
     def hidden_hours(self) -> int:
         """Unit-months of the last year whose hours are hidden, of the lowest units."""
-        states = self.released.states
-        rows = states[
-            (states["measure"] == "registered_hours") & (states["state"] == "hidden") & (states["activity"] == ALL)
-        ]
-        rows = rows[(rows["grain"] == "month") & (rows["window"] == "month") & (rows["period_start"] > self.last_year)]
-        return int((rows["unit"].isin(self.leaves()) & (rows["period_start"] <= self.at)).sum())
+        rows = self._monthly(self.released.states)
+        rows = rows[(rows["measure"] == "registered_hours") & (rows["state"] == "hidden") & (rows["activity"] == ALL)]
+        rows = rows[rows["period_start"] > self.last_month - pd.DateOffset(years=1)]
+        return int(rows["unit"].isin(self.leaves()).sum())

@@ -33,7 +33,7 @@ class FakePrepared:
     sliced: list = field(default_factory=list)
     asked_of: list = field(default_factory=list)
     suppliers: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"month": pd.Series(dtype=str)}))
-    comments: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["unit", "period_start", "measure"]))
+    comments: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["unit", "period", "measure"]))
     root: str = "S"
 
     @property

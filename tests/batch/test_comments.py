@@ -14,6 +14,7 @@ from mi_analysis.model.build import build
 from mi_analysis.parameters import Institution
 from mi_analysis.reporting.sentences import sentence
 from mi_analysis.reporting.wording import Words
+from mi_analysis.workbench.preparation import COMMENTS
 
 PARAMETERS = Path(__file__).parents[2] / "parameters"
 HEADERS = ("Enhed", "Enhedens navn", "Periode", "Kode", "Nøgletal eller mål", "Hvorfor", "Forklaring", "Rolle", "Dato")
@@ -91,9 +92,7 @@ def delivered(version, project, tmp_path):
         book.save(folder / name)
         audit = build(institution, "x", tmp_path / "deliveries", tmp_path / "model")
         with database.open_model(tmp_path / "model") as connection:
-            return audit, connection.execute(
-                "select unit, strftime(period_start, '%Y-%m'), measure, text, role, strftime(date, '%Y-%m-%d') from comments order by all"
-            ).fetchall()
+            return audit, connection.execute(COMMENTS).fetchall()
 
     return build_of
 
@@ -105,9 +104,20 @@ def test_what_is_filled_in_comes_back_with_role_and_date_and_the_rest_stays_miss
     audit, rows = delivered(fill)
 
     assert rows == [
-        ("07", "2025-03", "1.1", "En ny sag.", "Kontorchef", "2025-04-07"),
-        ("07", "2025-03", "deviation", "Ekstra kampagne.", "Kontorchef", "2025-04-08"),
+        ("07", "1.1", "En ny sag.", "Kontorchef", "2025-04-07", "2025-03"),
+        ("07", "deviation", "Ekstra kampagne.", "Kontorchef", "2025-04-08", "2025-03"),
     ]
+    assert [finding.key for item in audit.received for finding in item.findings] == []
+
+
+@pytest.mark.parametrize("period", ["2025-Q1", "2025"])
+def test_an_explanation_of_a_quarter_or_a_year_comes_back_for_it(delivered, period):
+    def fill(page):
+        page["C4"], page["G4"] = period, "Ekstra kampagne."
+
+    audit, rows = delivered(fill, f"comments_{period}.xlsx")
+
+    assert [row[1:3] for row in rows if row[-1] == period] == [("deviation", "Ekstra kampagne.")], rows
     assert [finding.key for item in audit.received for finding in item.findings] == []
 
 
@@ -122,7 +132,7 @@ def test_of_two_explanations_of_a_figure_the_newest_counts(delivered):
 
     _, rows = delivered(fill("Den gamle.", "2025-04-01"), "b.xlsx")
 
-    assert [row[3] for row in rows if row[0] == "09"] == ["Den nye."]
+    assert [row[2] for row in rows if row[0] == "09"] == ["Den nye."]
 
 
 def test_changed_columns_stop_the_workbook_with_the_name_of_the_column(delivered):

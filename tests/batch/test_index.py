@@ -1,10 +1,12 @@
 """The page that leads to every report: complete without its script, easier to use with it."""
 
 import html
+import io
 import re
 from pathlib import Path
 
 import nbformat
+import openpyxl
 import pandas as pd
 import pytest
 
@@ -12,7 +14,9 @@ from mi_analysis.batch import index, worker
 from mi_analysis.batch.about import report_name
 from mi_analysis.batch.record import Record, write_whole
 from mi_analysis.reporting import export
+from mi_analysis.reporting.tables import Column, table
 from mi_analysis.reporting.wording import Words
+from mi_analysis.workbench.scorecard import COLUMNS
 
 RUN = """\
 reports:
@@ -121,9 +125,9 @@ def test_an_explanation_with_a_code_that_nobody_asked_about_is_told(page, projec
             "date": "",
         }
     ]
-    rows = [("07", "2025-03-01", "deviation"), ("07", "2025-03-01", "defiation"), ("S", "2025-03-01", "actual"),
-            ("07", "2025-02-01", "fte"), ("09", "2025-03-01", "not_reported")]  # fmt: skip
-    project.prepared.comments = pd.DataFrame(rows, columns=["unit", "period_start", "measure"])
+    rows = [("07", "2025-03", "deviation"), ("07", "2025-03", "defiation"), ("S", "2025-03", "actual"),
+            ("07", "2025-02", "fte"), ("09", "2025-03", "not_reported")]  # fmt: skip
+    project.prepared.comments = pd.DataFrame(rows, columns=["unit", "period", "measure"])
 
     text = text_of(page(job("07", explanations=owed), job("09", "failed"), job("", figure=1)))
 
@@ -156,7 +160,14 @@ def executed(value):
 
 def test_the_report_itself_says_what_it_replaces_and_how_many_figures_moved(project, tmp_path):
     stamp = {"edition": "2, erstatter 1"}
-    about = {"language": "da", "title": "Øst", "subtitle": "marts 2025", "stamp": stamp, "own": True}
+    about = {
+        "language": "da",
+        "title": "Øst",
+        "subtitle": "marts 2025",
+        "stamp": stamp,
+        "own": True,
+        "words": Words("da"),
+    }
     work = worker.Work("07/unit_report", project.root, {}, "", "x", tmp_path / "2", ("html",), {}, about)
     (tmp_path / "1" / "07").mkdir(parents=True)
     write_whole(tmp_path / "1" / "07" / "unit_report.ipynb", nbformat.writes(executed(1.0)))
@@ -165,6 +176,31 @@ def test_the_report_itself_says_what_it_replaces_and_how_many_figures_moved(proj
     made = worker._exported(executed(2.0), work, noted["moved"])["html"].decode()
 
     assert '<p class="subtitle">marts 2025 · Udgave 2, erstatter 1: 1 tal er ændret</p>' in made
+
+
+@pytest.mark.parametrize(("period", "month"), [("2024", "december 2024"), ("2025-Q1", "marts 2025")])
+def test_the_suppliers_are_those_at_the_end_of_the_period(page, project, period, month):
+    known = dict.fromkeys(COLUMNS, 0) | {"supplier": "HR", "status": "late", "reconciled": "agrees"}
+    months = ("2024-12-01", "2025-03-01", "2025-04-01")
+    project.prepared.suppliers = pd.DataFrame([known | {"month": day} for day in months])
+
+    text = text_of(page(job("07"), period=period))
+
+    assert re.findall(r"leverandørerne leveret, (\w+ 2\d+)", text)[:1] == [month]
+
+
+def test_a_measure_of_the_institutions_own_has_its_name_in_the_workbook(project, tmp_path):
+    words = Words("da", extra={f"measure.beds.{form}": text for form, text in (("label", "Senge"), ("unit", "stk."))})
+    columns = [Column("measure", kind="measure"), Column("n", kind="number")]
+    shown = table(pd.DataFrame({"measure": ["beds"], "n": [3]}), columns, "Antal", words)._repr_mimebundle_()
+    output = nbformat.v4.new_output("display_data", data=shown)
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", execution_count=1, outputs=[output])])
+    about = {"language": "da", "title": "Øst", "subtitle": "", "stamp": {}, "own": True, "words": words, "created": ""}
+    work = worker.Work("07/unit_report", project.root, {}, "", "x", tmp_path / "1", ("xlsx",), {}, about)
+
+    made = openpyxl.load_workbook(io.BytesIO(worker._exported(book, work, None)["xlsx"])).worksheets[1]
+
+    assert [cell.value for cell in made[4]] == ["Senge", 3]
 
 
 @pytest.mark.browser

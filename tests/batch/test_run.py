@@ -16,6 +16,7 @@ from mi_analysis.batch import worker
 from mi_analysis.batch.record import Record, locked
 from mi_analysis.batch.screen import Screen
 from mi_analysis.parameters import WrongUse
+from mi_analysis.reporting.wording import Words
 
 RUN = """\
 reports:
@@ -178,7 +179,7 @@ def test_a_notebook_that_behaves_badly_is_contained_and_named(project, cell, lim
     for name, unit in (("own", "07"), ("other", "09")):
         (project.root / name).mkdir()
         project.prepared.slice(project.root / name, unit, "", "2025-03")
-    about = {"language": "da", "title": "t", "subtitle": "", "stamp": {}, "own": True}
+    about = {"language": "da", "title": "t", "subtitle": "", "stamp": {}, "own": True, "words": Words("da")}
     expected = {"unit": "07", "period": "2025-03"}
     work = worker.Work(
         "07/n",

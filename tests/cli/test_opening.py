@@ -19,11 +19,11 @@ def report(small_agency, tmp_path, monkeypatch):
     """A version with one report, as a run leaves it, in a project whose deliveries are those it was made from."""
     root = tmp_path / "project"
     shutil.copytree(small_agency.root, root)
-    version = root / "outputs" / "example" / "monthly" / "2023-06" / "1"
+    version = root / "outputs" / "example" / "example" / "2023-06" / "1"  # a run file may bear the institution's name
     (version / "2110").mkdir(parents=True)
     data = small_agency.prepared.slice(tmp_path / "slice", "2110", "", "2023-06")
     job = {"state": "made", "unit": "2110", "activity": "", "period": "2023-06", "parts": {"data": data}, "outputs": []}
-    record = {"schema": SCHEMA, "institution": "example", "run": "monthly", "period": "2023-06", "version": 1,
+    record = {"schema": SCHEMA, "institution": "example", "run": "example", "period": "2023-06", "version": 1,
               "audience": "unit_manager", "package": package_version(), "jobs": {KEY: job}}  # fmt: skip
     (version / "run.json").write_text(json.dumps(record))
     book = nbformat.v4.new_notebook()
@@ -49,7 +49,7 @@ def test_a_report_opens_with_its_own_parameters_and_figures(report, capsys):
 
     status, said = opened(capsys, version / f"{KEY}.html", "--no-lab")
 
-    place = version.parents[2] / "opened" / "monthly-2023-06-1-2110-02_unit_report"
+    place = version.parents[2] / "opened" / "example-2023-06-1-2110-02_unit_report"
     notebook = place / "02_unit_report.ipynb"
     assert status == 0
     assert said.splitlines() == [

@@ -226,7 +226,9 @@ def test_march_is_read_however_it_is_written(text: str) -> None:
     assert parse_period(text, year=2025) == Period(MARCH, "month")
 
 
-@pytest.mark.parametrize("text", ["2025K1", "2025Q1", "1. kvt. 2025", "1. kvartal 2025", "K1 2025", "1. kvt."])
+@pytest.mark.parametrize(
+    "text", ["2025K1", "2025Q1", "2025-Q1", "1. kvt. 2025", "1. kvartal 2025", "K1 2025", "1. kvt."]
+)
 def test_the_first_quarter_is_read_however_it_is_written(text: str) -> None:
     assert parse_period(text, year=2025) == Period(FIRST_QUARTER, "quarter")
 

@@ -27,10 +27,10 @@ def test_every_colour_of_the_palette_can_be_seen_on_white() -> None:
 def test_lines_hold_the_values_given_and_gaps_stay_gaps() -> None:
     data = cases(4)
     data.loc[2, "closed"] = np.nan
-    ax = plots.series(data, "month", ["closed", "received"], DA, target=1500)
+    ax = plots.series(data, "month", ["closed", "received"], DA)
 
     np.testing.assert_array_equal(np.asarray(ax.lines[0].get_ydata(), float), [0, 1000, np.nan, 3000])
-    assert [line.get_label() for line in ax.lines] == ["Afsluttede", "Indkomne", "Måltal"]
+    assert [line.get_label() for line in ax.lines] == ["Afsluttede", "Indkomne"]
     assert ax.lines[0].get_marker() != ax.lines[1].get_marker()
 
 
@@ -78,6 +78,13 @@ def test_small_charts_share_their_axes_and_keep_every_value() -> None:
 
     assert axes[0].get_ylim() == axes[1].get_ylim()
     assert axes[0].get_ylim()[1] > 9e4
+
+
+def test_a_change_begins_where_the_step_before_ended_and_a_level_stands_on_the_ground() -> None:
+    rows = [("opening", 400.0, True), ("earned", 100.0, False), ("taken", -150.0, False), ("closing", 350.0, True)]
+    bars = plots.steps(pd.DataFrame(rows, columns=["step", "value", "stands"]), DA).patches
+
+    assert [(bar.get_x(), bar.get_width()) for bar in bars] == [(0, 400), (400, 100), (500, -150), (0, 350)]
 
 
 def test_nothing_to_draw_is_a_sentence_in_every_kind() -> None:

@@ -13,6 +13,7 @@ from mi_analysis.reporting.standard import (
     money_to_date,
     numbers,
     reconciled,
+    steps,
     units_months,
     year_figures,
 )
@@ -177,3 +178,15 @@ def test_small_lines_are_drawn_for_several_units_only() -> None:
 
     assert "2 små linjediagrammer med 6 punkter" in units_months(data, "kept_due_pct", DA).alternative
     assert units_months(data.head(3), "kept_due_pct", DA) is None
+
+
+def test_steps_are_told_in_order_with_their_numbers() -> None:
+    rows = [("opening", 400.0, True), ("earned", 100.0, False), ("taken", -150.0, False), ("closing", 350.0, True)]
+    frame = pd.DataFrame(rows, columns=["step", "value", "stands"])
+
+    shown = steps(frame, "steps_balance", "2025", "Øst", DA)
+
+    told = "Trindiagram med 4 trin: Primo 400,0, Optjent 100,0, Afspadseret −150,0, Ultimo 350,0."
+    assert shown.alternative.endswith(told)
+    assert shown.rows[1] == ("Optjent", 100.0)
+    assert steps(frame.head(0), "steps_balance", "2025", "Øst", DA) is None

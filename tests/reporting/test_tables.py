@@ -73,9 +73,9 @@ def test_zero_is_a_number_and_a_blank_without_a_state_is_not_delivered() -> None
     assert shown.states == ({"row": 1, "column": "closed", "state": "missing"},)
 
 
-def test_states_may_be_a_frame_and_are_matched_by_label_not_by_place() -> None:
+def test_states_are_matched_by_label_not_by_place() -> None:
     frame = pd.DataFrame({"unit": ["a", "b"], "closed": [1.0, 2.0]}, index=["A", "B"])
-    states = pd.DataFrame({"closed": ["hidden", None]}, index=["B", "A"])
+    states = {("B", "closed"): "hidden"}
 
     assert table(frame, ["unit", Column("closed", kind="number")], "T", DA, states=states).rows == (
         ("a", 1.0),

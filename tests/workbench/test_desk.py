@@ -231,6 +231,15 @@ def test_the_control_table_has_the_months_their_limits_and_the_rolling_year(insp
     assert (table["upper"] <= 100).all()
 
 
+def test_the_control_table_of_quarters_holds_what_was_counted(inspections):
+    quarters = replace(inspections, period="2025-Q4")
+
+    table = quarters.control_table("closed")
+
+    assert "counted" not in table
+    assert table["closed"].tolist() == quarters.series("closed")["closed"].tolist()
+
+
 def test_counts_in_a_control_table_are_taken_at_the_length_of_a_mean_month(inspections):
     table = inspections.control_table("closed").set_index("period_start")["closed"]
     days = {"2025-11-01": 20, "2025-12-01": 21}
@@ -303,6 +312,19 @@ def test_the_goal_table_has_every_goal_of_the_unit_in_print(inspections, small_a
     )
     true = small_agency.truth.goals.query("unit == '2140' and goal == '1.1'").iloc[-1]
     assert goals.set_index("goal").loc["1.1", "result"] == pytest.approx(float(true["result"]), abs=0.001)
+
+
+@pytest.mark.parametrize(("period", "periods"), [("2025-Q4", 4), ("2025", 1)])
+def test_what_is_told_by_month_stands_at_the_end_of_a_quarter_and_of_a_year(inspections, period, periods):
+    longer = replace(inspections, period=period)
+
+    assert longer.leaves() == inspections.leaves()
+    for told in (Desk.goals, Desk.work, Desk.suppliers):
+        pd.testing.assert_frame_equal(told(longer), told(inspections))
+    funnels = [place.whole().in_time_funnel() for place in (longer, inspections)]
+    pd.testing.assert_frame_equal(*(found.table for _, found in funnels))
+    assert (longer.hidden_hours(), longer.organisation()) == (inspections.hidden_hours(), inspections.organisation())
+    assert (longer.budget_outlook(), longer.periods_of_year()) == (None, periods)
 
 
 def test_a_goal_that_is_not_assessed_is_not_zero(inspections):
@@ -620,9 +642,9 @@ def test_the_newest_months_of_sick_leave_and_overtime_are_provisional_and_shares
 # Explanations
 
 
-def explained(place: Desk, measure: str, period: str = MONTH, **given: str | None) -> Desk:
+def explained(place: Desk, measure: str, period: str = MONTH[:7], **given: str | None) -> Desk:
     said = {"text": "En kampagne.", "role": "Kontorchef", "date": "2026-01-14"} | given
-    row = {"unit": place.unit, "period_start": period, "measure": measure, **said}
+    row = {"unit": place.unit, "period": period, "measure": measure, **said}
     return replace(place, comments=pd.DataFrame([row]))
 
 
@@ -643,7 +665,7 @@ def test_an_explanation_stands_by_its_figure_of_the_period_only(inspections):
     goal = inspections.explanations()["measure"].iloc[-1]
 
     given = explained(inspections, goal).explanations().set_index("measure")
-    other = explained(inspections, goal, "2025-11-01").explanations()
+    other = explained(inspections, goal, "2025-11").explanations()
 
     assert list(given.loc[goal, ["text", "role", "date"]]) == ["En kampagne.", "Kontorchef", "2026-01-14"]
     assert given["text"].notna().sum() == 1

@@ -26,8 +26,8 @@ KINDS = {"activity": "an activity", "by": "a way of counting"}
 WHOLE = {"unit": "units", "activity": "activities"}
 """Where on a desk all names of a kind stand."""
 
-COMMENT = ["unit", "period_start", "measure", "text", "role", "date"]
-"""Columns of the explanations that units gave."""
+COMMENT = ["unit", "period", "measure", "text", "role", "date"]
+"""Columns of the explanations that units gave; the period as a report has it (2025-03, 2025-Q1, 2025)."""
 CHANGE = ["unit", "day", "kind", "others", "share", "breaks"]
 """What happened to units (`model.history.Change`)."""
 REGISTERED_LATE = ("sick", "spells", "long_spells", "child_sick", "injury", "overtime", "attendance")
@@ -44,7 +44,7 @@ def words_of(institution: Institution, language: str) -> Words:
 
 
 @dataclass(frozen=True)
-class Figures(Periods):
+class Lookup(Periods):
     """Released figures about a unit (or the institution) as they stood after a period.
 
     Frames are tidy pandas frames; `catalogue` tells each measure's unit and direction. On a desk with an
@@ -246,6 +246,11 @@ class Figures(Periods):
         if months:
             chosen &= rows["period_start"] > self.at - pd.DateOffset(months=months * GRAINS[grain])
         return rows[chosen]
+
+    def _monthly(self, rows: pd.DataFrame, window: str = "month") -> pd.DataFrame:
+        """Those of released values or states that are about months, up to the last of the desk's period."""
+        rows = rows[(rows["grain"] == "month") & (rows["window"] == window)]
+        return rows[rows["period_start"] <= self.last_month]
 
     def _state(
         self, looked: Looked, place: tuple[str, str, str], activity: str, start: pd.Timestamp, measure: str, value: float | None

@@ -9,11 +9,9 @@ from mi_analysis.measures.catalogue import Measure
 from mi_analysis.model.schema import ALL, NOT_PLACED
 from mi_analysis.reporting.wording import Words
 from mi_analysis.workbench.charts import Charts
-from mi_analysis.workbench.figures import valid_at
-from mi_analysis.workbench.frames import Frame
+from mi_analysis.workbench.frames import Frame, States, with_states
+from mi_analysis.workbench.lookup import valid_at
 
-States = dict[tuple[int, str], str]
-"""State of a printed cell, by row number and column."""
 COHERENT = (
     "registered_hours", "activity_overtime_hours", "actual", "deviation", "unit_cost", "closed", "hours_per_case",
     "case_days_median", "kept_due_pct", "goal_degree",
@@ -47,7 +45,7 @@ SMALLEST = 0.05
 """Hours; a difference below this is none."""
 
 
-class Summaries(Charts):
+class ReportTables(Charts):
     """Frames ready to be printed, each with the states of its cells."""
 
     def coherent(self, language: str = "", window: str = "ytd") -> Frame:
@@ -65,7 +63,7 @@ class Summaries(Charts):
 
     def by_activity(
         self, names: Sequence[str], language: str = "da", window: str = "ytd", *, changes: bool = False
-    ) -> tuple[pd.DataFrame, dict[tuple[int, str], str]]:  # fmt: skip
+    ) -> tuple[pd.DataFrame, States]:
         """Measures by activity of the desk's unit, activities with nothing at all left out.
 
         Returns
@@ -88,14 +86,14 @@ class Summaries(Charts):
             if changes and name not in NO_CHANGE and change.notna().any():
                 frame[f"{name}_change"] = change
         frame.insert(0, "activity", [self.activity_label(code, language) for code in values.index])
-        states: States = {
+        states = {
             (row, name): str(state) for name in names for row, state in enumerate(found[name]) if state != "value"
-        }  # fmt: skip
+        }
         for name in [f"{name}_change" for name in names if f"{name}_change" in frame]:
             states |= {(row, name): "not_applicable" for row, gone in enumerate(frame[name].isna()) if gone}
         return frame.reset_index(drop=True), states
 
-    def key_figures(self, names: Sequence[str] = ()) -> tuple[pd.DataFrame, dict[tuple[int, str], str]]:
+    def key_figures(self, names: Sequence[str] = ()) -> tuple[pd.DataFrame, States]:
         """A row per measure that the unit has: month, same month last year, year to date, the same last year.
 
         Returns
@@ -105,18 +103,14 @@ class Summaries(Charts):
             whole years, year_start, year and year_last_year instead; curve (the last 24 months), signal.
         """
         rows: list[dict[str, object]] = []
-        states: States = {}
         for name in names or [self.shown_instead(name) for name in self.institution.key_figures or KEY_FIGURES]:
-            cells = {
-                column: self.value(name, window=window, at=at)
-                for column, window, at in (
-                    ("month", self.window_of(name), self.at), ("month_last_year", self.window_of(name), self.last_year),
-                    ("ytd", "ytd", self.at), ("ytd_last_year", "ytd", self.last_year),
-                )
-                if self.grain != "year"
-            }  # fmt: skip
-            _, reason = self._look().told.get((self.scope, self.at, name), ("", ""))
+            cells: dict[str, tuple[float | None, str]] = {}
             year = {}
+            if self.grain != "year":
+                for column, window in (("month", self.window_of(name)), ("ytd", "ytd")):
+                    cells[column] = self.value(name, window=window, at=self.at)
+                    cells[f"{column}_last_year"] = self.value(name, window=window, at=self.last_year)
+            _, reason = self._look().told.get((self.scope, self.at, name), ("", ""))
             if self.grain == "year" or (cells["month"][0] is None and reason == "grain"):
                 for column, back in (("year", 0), ("year_last_year", 1)):
                     cells[column] = self.value(name, at=self.at_of(name, grain="year", years=back), grain="year")
@@ -125,15 +119,15 @@ class Summaries(Charts):
             entry = self.catalogue[name]
             if nothing or (entry.domain == "operations" and not entry.is_own and not self.has_cases):
                 continue
-            states |= {(len(rows), column): state for column, (_, state) in cells.items() if state != "value"}
             curve = self.series(name, window=self.window_of(name)).set_index("period_start")[name]
             signal = self.signal(name) if "month" in entry.windows else "rolling"
-            shown = year | {column: value for column, (value, _) in cells.items()} | {"target": self.target(name)}
-            rows.append({"measure": name, **shown, "curve": curve, "signal": signal})
+            rows.append(
+                {"measure": name, **year, **cells, "target": self.target(name), "curve": curve, "signal": signal}
+            )
         columns = [
             "measure", "month", "month_last_year", "ytd", "ytd_last_year", "target", "year_start", "year", "year_last_year", "curve", "signal",
         ]  # fmt: skip
-        frame = pd.DataFrame(rows, columns=columns)
+        frame, states = with_states(rows, columns)
         states |= {(row, "year"): "not_applicable" for row in frame.index[frame["year_start"].isna()]}
         states |= {(row, "target"): "no_target" for row in frame.index[frame["target"].isna()]}
         return frame, states
@@ -154,38 +148,31 @@ class Summaries(Charts):
         rows = self.released.goals
         rows = rows[rows["activity"] == self.activity] if self.activity else rows
         self._known(unit=(str(unit or self.unit), list(self.units["unit"])))
-        rows = rows[(rows["unit"] == str(unit or self.unit)) & (pd.to_datetime(rows["period_start"]) <= self.at)]
+        rows = rows[(rows["unit"] == str(unit or self.unit)) & (pd.to_datetime(rows["period_start"]) <= self.ends)]
         rows = rows[pd.to_datetime(rows["period_start"]).dt.year == self.at.year]
         newest = rows.sort_values("period_start").groupby("goal", as_index=False).last()
         hidden, words = int((newest["status"] == "hidden").sum()), self.words()
         return self._framed(newest, words.lower(words.text("heading.goals")), hidden, unit)
 
-    def goal_table(self, language: str = "da") -> tuple[pd.DataFrame, dict[tuple[int, str], str]]:
+    def goal_table(self, language: str = "da") -> tuple[pd.DataFrame, States]:
         """Goals as they are printed: name, target and result in their own unit, degree in per cent, weight, points, status."""
         goals, words = self.goals().reset_index(drop=True), self.words(language)
         shown = pd.DataFrame({
             "name": goals["goal"] + " " + goals["name"].fillna(""),
-            "target": [in_goal_unit(row, "target", words) for row in goals.to_dict("records")],
-            "result": [in_goal_unit(row, "result", words) for row in goals.to_dict("records")],
+            **{name: [in_goal_unit(row, name, words) for row in goals.to_dict("records")] for name in ("target", "result")},
             "degree": 100 * goals["degree"], "weight": goals["weight"], "points": goals["weight"] * goals["degree_capped"], "status": goals["status"],
         })  # fmt: skip
-        open_goals = shown.index[shown["status"] == "not_assessed"]
-        states = {(row, column): "not_assessed" for row in open_goals for column in ("result", "degree")}
-        hidden = shown.index[shown["status"] == "hidden"]
-        states |= {(row, column): "hidden" for row in hidden for column in ("result", "degree")}
+        unsaid = shown["status"][shown["status"].isin(["not_assessed", "hidden"])]
+        states = {(row, column): status for row, status in unsaid.items() for column in ("result", "degree")}
         return shown, states | {(row, "weight"): "not_applicable" for row in shown.index[shown["weight"].isna()]}
 
     def staff_table(
         self, names: Sequence[str] = (), windows: Sequence[str] = ("month", "ytd", "r12")
-    ) -> tuple[pd.DataFrame, dict[tuple[int, str], str]]:
+    ) -> tuple[pd.DataFrame, States]:
         """Staff (or other) measures of the unit, a row each, a column per window; what it does not have is left out."""
-        rows: list[dict[str, object]] = []
-        states: States = {}
-        for name in [name for name in names or STAFF_FIGURES if self.has(name, self.window_of(name))]:
-            cells = {window: self.value(name, window=window) for window in windows}
-            states |= {(len(rows), window): state for window, (_, state) in cells.items() if state != "value"}
-            rows.append({"measure": name, **{window: value for window, (value, _) in cells.items()}})
-        return pd.DataFrame(rows, columns=["measure", *windows]), states
+        shown = [name for name in names or STAFF_FIGURES if self.has(name, self.window_of(name))]
+        rows = [{"measure": name, **{window: self.value(name, window=window) for window in windows}} for name in shown]
+        return with_states(rows, ["measure", *windows])
 
     def staff_notes(self) -> list[str]:
         """Keys of what has to be said of the staff figures: whose statistics they are not, and what the data cannot tell."""
@@ -198,8 +185,7 @@ class Summaries(Charts):
         """The year's end if the rest of the budget is spent as planned; beside it by the share so far, and the unit's own."""
         forecast, _ = self.value("forecast", window="ytd")
         budget, _ = self.value("budget_year", window="ytd")
-        last_month = (self.institution.fiscal_year_start - 2) % 12 + 1
-        if forecast is None or budget is None or self.at.month == last_month:
+        if forecast is None or budget is None or not self.months_left:
             return None
         also = []
         by_share, _ = self.value("forecast_by_share", window="ytd")
@@ -250,7 +236,7 @@ class Summaries(Charts):
         now, _ = self.value("actual", window="ytd")
         if self.budget_outlook() is None or now is None or not ends:
             return pd.DataFrame(columns=["period_start", "forecast_low", "forecast_high"])
-        end = self.at + pd.DateOffset(months=12 - self.months_of_year())
+        end = self.at + pd.DateOffset(months=self.months_left)
         return pd.DataFrame(
             {"period_start": [self.at, end], "forecast_low": [now, min(ends)], "forecast_high": [now, max(ends)]}
         )
@@ -276,8 +262,8 @@ class Summaries(Charts):
         return other if other and hidden and self.value(other, window=self.window_of(other))[0] is not None else name
 
     def leaves(self) -> list[str]:
-        """Units valid in the period that have none below them."""
-        valid = self.units[valid_at(self.units, self.at)]
+        """Units valid in the last month of the period that have none below them."""
+        valid = self.units[valid_at(self.units, self.last_month)]
         return [unit for unit in valid["unit"].unique() if unit not in set(valid["parent"])]
 
 
