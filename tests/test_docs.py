@@ -13,6 +13,7 @@ from typing import get_args
 
 import click
 import nbformat
+import pandas as pd
 import papermill
 import pytest
 import yaml
@@ -252,7 +253,7 @@ def test_every_configuration_in_the_docs_is_understood(project):
             kind = RunFile if "reports" in tree else Institution
             read.append((page, kind.model_validate(NEEDED | tree if kind is Institution else tree)))
 
-    assert [page for page, _ in read] == ["README.md", *["docs/extending.md"] * 3]
+    assert [page for page, _ in read] == ["README.md", *["docs/extending.md"] * 4]
 
 
 def test_every_parameter_of_every_notebook_is_explained_beside_it(project):
@@ -285,6 +286,41 @@ def test_the_source_in_the_docs_reads_the_file_it_is_for(project, tmp_path):
     assert file.match(institution.sources["permits"].files[0])
     assert (delivery.account.read, delivery.account.used, delivery.findings) == (2, 2, ())
     assert delivery.facts["cases"].column("case").to_pylist() == ["1", "2"]
+
+
+def test_the_institution_in_the_docs_reads_files_as_small_agencies_write_them(agency, project, capsys, monkeypatch):
+    monkeypatch.chdir(agency)
+    (text,) = (one for one in examples(project, "docs/extending.md", "yaml") if one.startswith("name"))
+    place, files = agency / "parameters" / "lights" / "institution.yaml", agency / "lights"
+    place.parent.mkdir()
+    files.mkdir()
+    place.write_text(text, encoding="utf-8")
+    hours = ["Timer 2025;;;;", ";;;;", "Måned;Kontor;Medarb.nr;Ydelse;Antal timer"]
+    hours += [
+        f"{month} 2025;{office};{office}{n};F1;120,5"
+        for month in ("januar", "februar")
+        for office in ("Nord", "Syd")
+        for n in range(6)
+    ]
+    (files / "Timer 2025.csv").write_text("\n".join([*hours, "I alt;;;;2.892,0"]), encoding="cp1252")
+    cases = "Journalnr.;Afd.;Emne;Indkommet;Færdig;Svarfrist\n1;A-01;Eftersyn af fyr;03-01-2025;10-02-2025;03-03-2025\n"
+    (files / "Sagsliste.csv").write_text(cases, encoding="utf-8")
+    pd.DataFrame(
+        [
+            ["Budget (t.kr.)", None, None, None],
+            ["Kontor", "Ydelse", "Januar", "Februar"],
+            ["Nord", "F1", 90, 90],
+            ["Syd", "F9", 80, 80],
+        ]
+    ).to_excel(files / "Budget 2025.xlsx", header=False, index=False)
+
+    status, out, err = said(capsys, "mi check lights")
+
+    assert (status, err) == (0, "")
+    assert "Findings: none\n\nCodes without a partner: none\n\nPut aside: none" in out
+    assert re.findall(r"^(\w+) .* (\d+) +(\d+) +0 +(\d+) +100.0%$", out, re.MULTILINE) == [
+        ("time", "25", "24", "1"), ("budget", "2", "2", "0"), ("cases", "1", "1", "0"),
+    ]  # fmt: skip
 
 
 def test_the_measure_in_the_docs_is_understood(project):
@@ -350,7 +386,7 @@ def test_the_examples_on_reports_work_as_printed(agency, capsys, monkeypatch):
 
     assert [status in (0, 4) for status, _, _ in shown] == [True] * 4
     assert "The figures are those of the report." in shown[1][1]
-    assert shown[3][1].splitlines()[0] == "1 reports in both: 0 figures moved in 0 of them."
+    assert shown[3][1].splitlines()[0] == "Reports in both: 1. Figures that moved: none."
     assert len(re.findall("^Only after: ", shown[3][1], re.MULTILINE)) == 12
 
 

@@ -35,6 +35,8 @@ class Answer:
     numbers
         Estimates, intervals and p by name, as far as there are any: estimate, lo, hi, p, p_adjusted, asked, n, k,
         detectable, pooled, between, fractional, df, step, margin.
+    lag
+        Months by which the exposure comes first.
     place
         Where an exploratory question stands in the register: the quarter (``2026-Q4``), its number there, and of how many.
     slopes
@@ -57,6 +59,7 @@ class Answer:
     kind: Literal["planned", "exploratory"] = "planned"
     family: str = ""
     outcome_name: str = ""
+    lag: int = 0
     numbers: Mapping[str, float] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
     place: tuple[str, int, int] | None = None

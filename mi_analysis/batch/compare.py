@@ -13,7 +13,7 @@ from typing import Any
 import nbformat
 
 from mi_analysis.batch.record import Record, newest
-from mi_analysis.parameters import Problem, WrongUse
+from mi_analysis.parameters import Problem, WrongUse, nearest
 from mi_analysis.reporting import export
 
 CAUSES = {"data": ("deliveries",), "code": ("notebook", "package"), "parameters": ("settings", "parameters", "run")}
@@ -53,6 +53,9 @@ def version_in(folder: Path) -> Record:
         Neither; says what to name.
     """
     found = Record.read(folder) or (newest(folder) if folder.is_dir() else None)
+    if not folder.exists() and folder.parent.is_dir():
+        beside = [other.name for other in folder.parent.iterdir() if other.is_dir()]
+        raise WrongUse(Problem(str(folder), "is not there.", nearest(folder.name, sorted(beside))))
     if found is None:
         right = "Name a version, for instance outputs/example/monthly/2025-12/1, or the period's folder for its newest."
         raise WrongUse(Problem(str(folder), "holds no version of a run.", right))

@@ -104,7 +104,7 @@ def check_lines(prepared: "Prepared") -> Iterator[str]:
 
     audit, words = prepared.audit, Words("en")
     yield f"{prepared.institution.name.en}: {len(audit.received)} deliveries, as of {audit.as_of or 'unknown'}"
-    rows: list[tuple[str, ...]] = [("Delivery", "File", "Read", "Used", "Aside", "Dropped", "With partner", "")]
+    rows: list[tuple[str, ...]] = [("Delivery", "File", "Read", "Used", "Aside", "Dropped", "With activity", "")]
     for item in map(delivery_row, audit.received):
         counts = (f"{item[name]:,}" for name in ("read", "used", "quarantined", "dropped"))
         mapped = "" if item["mapped_share"] is None else f"{item['mapped_share']:.1%}"
@@ -113,7 +113,7 @@ def check_lines(prepared: "Prepared") -> Iterator[str]:
     yield from (f"Not delivered: {source}" for source in audit.missing_sources)
     newest = max(prepared.periods, default="")
     scores = [score_cells(row) for row in prepared.suppliers.to_dict("records") if row["month"] == newest]
-    heads = ("  Supplier", "Files", "Against the due day", "Rows", "Aside", "Stopped", "With partner", "Control totals",
+    heads = ("  Supplier", "Files", "Against the due day", "Rows", "Aside", "Stopped", "With activity", "Control totals",
              "Months changed")  # fmt: skip
     yield from section(f"Suppliers, {newest[:7] or 'no month'}", aligned([heads, *scores] if scores else []))
     found = [f"  {remark['severity']}: {remark_text(remark, words)}" for remark in remarks(prepared.audit)]

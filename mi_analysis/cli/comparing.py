@@ -39,7 +39,8 @@ def difference_lines(found: "Comparison", show_all: bool = False) -> Iterator[st
     """What `mi diff` says: counts first, then report by report."""
     causes = Counter(" and ".join(figure.causes) or "unknown" for figure in found.moved)
     reports = list(dict.fromkeys(figure.report for figure in found.moved))
-    yield f"{len(found.both)} reports in both: {len(found.moved):,} figures moved in {len(reports)} of them."
+    moved = f"{len(found.moved):,}, in {len(reports)} of the reports" if reports else "none"
+    yield f"Reports in both: {len(found.both)}. Figures that moved: {moved}."
     yield from (f"  {count:,} by {cause}" for cause, count in causes.most_common())
     yield from (f"Only before: {key}" for key in found.gone)
     yield from (f"Only after: {key}" for key in found.new)

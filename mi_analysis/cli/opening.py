@@ -51,7 +51,9 @@ def report_of(report: Path) -> "tuple[Record, str]":
             key = path.relative_to(folder).with_suffix("").as_posix()
             known = [name for name, job in record.jobs.items() if job["state"] in FINISHED]
             if key not in known:
-                raise WrongUse(Problem(str(report), "is no report that was made.", nearest(key, known)))
+                inside = ", ".join(name for name in known if name.startswith(f"{key}/"))
+                right = f"Name one of those in it: {inside}." if inside else nearest(key, known)
+                raise WrongUse(Problem(str(report), "is no report that was made.", right))
             return record, key
     right = "Name a report below outputs/, for instance outputs/example/monthly/2025-12/1/2110/02_unit_report.html."
     raise WrongUse(Problem(str(report), "stands in no folder of a run.", right))

@@ -99,10 +99,13 @@ class Received:
         """Rows of the tables that have an activity."""
         return sum(rows for table, rows in self.placed_rows.items() if "activity" in TABLES[table].columns)
 
-    def mapped_share(self) -> float | None:
-        """Share of `activity_rows` that have a valid activity; None where there is no such row."""
-        rows = self.activity_rows
-        return 1 - sum(gap.rows for gap in self.gaps if gap.key == "activity") / rows if rows else None
+    def mapped_share(self, key: str = "activity") -> float | None:
+        """Share of `activity_rows` with a valid activity, or of all rows with no wrong ``unit``; None where there is no such row."""
+        rows = self.activity_rows if key == "activity" else sum(self.placed_rows.values())
+        wrong = [
+            gap.rows for gap in self.gaps if gap.key == key and (key == "activity" or gap.reason in ("unknown", "gap"))
+        ]
+        return 1 - sum(wrong) / rows if rows else None
 
 
 @dataclass(frozen=True)

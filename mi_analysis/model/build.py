@@ -194,9 +194,10 @@ def read_part(
         database.write(connection, facts.COUNTED, folder / "persons.parquet")
     facts.forget(connection)
     item = audits.remember(delivery, tuple(gaps), rows, part)
-    share, smallest = item.mapped_share(), profile.contract.smallest_mapped_share
-    if share is not None and share < smallest:
-        notes.append(Finding("delivery.mapped_share", "warn", {"share": 100 * share, "smallest": 100 * smallest}))
+    smallest = profile.contract.smallest_mapped_share
+    for key, said in (("unit", "placed_share"), ("activity", "mapped_share")):
+        if (share := item.mapped_share(key)) is not None and share < smallest:
+            notes.append(Finding(f"delivery.{said}", "warn", {"share": 100 * share, "smallest": 100 * smallest}))
     item = replace(item, findings=(*item.findings, *notes))
     (folder / "received.json").write_text(json.dumps(asdict(item), default=str), encoding="utf-8")
 

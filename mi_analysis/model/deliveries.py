@@ -104,6 +104,11 @@ def check_profiles(institution: Institution) -> None:
             named = [(part, column) for part in ("columns", "values", "constants") for column in getattr(fact, part)]
             if source.wide:
                 named += [("wide", column) for column in (*said_by_headers(source), source.wide.value)]
+            given = {"period", *(column for _, column in named)}  # a file without a period is told when it is read
+            if lacking := [name for name, kind in columns.items() if kind.required and name not in given]:
+                what = f"columns: no row of {fact.table} can do without {', '.join(lacking)}."
+                right = "Say which column holds it, or write it under constants."
+                problems += [] if source.in_place else [Problem(institution.where(*at, "columns"), what, right)]
             for part, column in named:
                 if column not in columns:
                     below = (name, part) if part == "wide" else (*at, part, column)

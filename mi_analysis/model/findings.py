@@ -63,8 +63,10 @@ def column_breaches(grid: Grid, source: Source) -> Iterator[Finding]:
             yield stop("renamed_column" if near else "missing_column", **names, headers=shown, near=header)
         elif len(found) > 1:
             yield stop("ambiguous_column", **names, count=len(found))
-        elif names_a_person(grid.headers[found[0]]) and model_column != "person_key":
-            yield stop("person_header", column=grid.headers[found[0]])
+        elif names_a_person(header := grid.headers[found[0]]) and model_column != "person_key":
+            of_things = model_column == "name" and {fact.table for fact in source.facts} <= {"units", "activities"}
+            if not (of_things and fold(header) in ("navn", "name")):
+                yield stop("person_header", column=header)
     if source.wide and not wide_places(grid.headers, source):
         yield stop("no_wide_columns", headers=shown)
     if not len(grid.rows):

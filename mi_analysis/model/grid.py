@@ -6,6 +6,7 @@ however often it stands in the file; columns of a parquet file stay typed.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,7 @@ from mi_analysis.model.values import fold, tidy
 from mi_analysis.parameters import Source
 
 TITLE_ROWS = 200  # as far down as a header is looked for
+ALIKE = 0.8  # of a header and what it was thought to be
 JOINED = " / "  # between the rows of a header: "2025 / jan."
 
 
@@ -153,7 +155,12 @@ def header_at(rows: list[list[str]], header: int | list[str]) -> int:
     names = set(map(fold, header))
     found = [len(names & set(map(fold, row))) for row in rows[:TITLE_ROWS]]
     if not found or not max(found):
-        raise Unreadable("header_not_found", names=", ".join(header), rows=min(len(rows), TITLE_ROWS))
+        said = {"names": ", ".join(header), "rows": min(len(rows), TITLE_ROWS)}
+        for number, row in enumerate(rows[:TITLE_ROWS], 1):
+            for cell in row:
+                if get_close_matches(fold(cell), names, 1, ALIKE):
+                    raise Unreadable("header_near", near=tidy(cell), row=number, **said)
+        raise Unreadable("header_not_found", **said)
     return found.index(max(found))
 
 

@@ -165,7 +165,7 @@ class Keys:
     def near(self, kind: str, system: str, code: str) -> str:
         """Nearest known name, proposed for a person to confirm; blank when nothing is near."""
         if kind == "unit":
-            names = {fold(unit.name): unit.unit for unit in self.units} | {unit.unit: unit.unit for unit in self.units}
+            names = {fold(said): unit.unit for unit in self.units for said in (unit.name, unit.unit)}
         else:
             names = {fold(row.code): row.code for row in self.crosswalk if row.system in (system, "*")}
             names |= {fold(row.name): row.activity for row in self.activities}

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from mi_analysis.model.columns import Parsed, matching, parse_column
 from mi_analysis.model.grid import JOINED, Column, Grid, positions
 from mi_analysis.model.schema import TABLES
-from mi_analysis.model.values import LARGEST_DAY, Bad, Period, fold, parse_period
+from mi_analysis.model.values import LARGEST_DAY, YEARS, Bad, Period, fold, parse_period
 from mi_analysis.parameters import Fact, Source, Wide
 
 
@@ -31,7 +31,10 @@ def wide_places(headers: list[str], source: Source) -> dict[int, str]:
     if source.wide.columns != "periods":
         return {place: header for header in source.wide.columns for place in positions(headers, header)[:1]}
     texts = {place: " ".join(reversed(header.split(JOINED))) for place, header in enumerate(headers)}
-    found = {place: period for place, text in texts.items() if isinstance(period := parse_period(text), Period)}
+    year = YEARS.start if source.period else None  # which one, `period` says
+    found = {
+        place: period for place, text in texts.items() if isinstance(period := parse_period(text, year=year), Period)
+    }
     finest = min((period.grain for period in found.values()), key=("month", "quarter", "year").index, default="")
     return {place: texts[place] for place, period in found.items() if period.grain == finest}
 
@@ -182,6 +185,11 @@ def _finished(part: Part, source: Source, factor: float) -> Part:
                 known = pc.equal(group.arrays["account_group"], "income") if group else pa.scalar(False)
                 turned = pc.if_else(pc.fill_null(known, False), turned, parsed.arrays[name])
             part.parsed[name] = replace(parsed, arrays={name: turned})
+    if "target" in part.parsed and "goal_unit" not in part.parsed and source.percent == "fraction":
+        target = part.cells["target"].as_text()
+        written = target.per_row(pc.match_substring_regex(target.texts, "%|pct").to_numpy(zero_copy_only=False))
+        unit = pc.if_else(pa.array(written), "pct.", pa.scalar(None, pa.string()))
+        part.parsed["goal_unit"] = Parsed({"goal_unit": unit}, np.zeros(len(written), np.int32), [])
     days = next((parsed.arrays["day"] for parsed in part.parsed.values() if "grain" in parsed.arrays), None)
     if days is not None and part.table in ("hours", "absence"):
         for name, values in part.numbers():

@@ -95,7 +95,7 @@ PERSON_NUMBER = rf"(?:^|[^0-9]){_DAY_MONTH}[0-9]{{2}}-[0-9]{{4}}(?:$|[^0-9])"
 TEN_DIGITS = rf"(?:^|[^0-9]){_DAY_MONTH}[0-9]{{6}}(?:$|[^0-9])"
 TEN_DIGITS_SHARE = 0.25  # about 4 % of random ten-digit keys pass the date test
 _PERSON_WORD = re.compile(  # a whole word of a header: "Antal sagsbehandlere" names nobody
-    "(?:for|efter|mellem)navne?|(?:sagsbehandler|medarbejder|ansat|cpr)(?:navn|id|nr|nummer)?|(?:løn|person)(?:nr|nummer)|sagstitel|"
+    "(?:for|efter|mellem)navne?|(?:sagsbehandler|medarb(?:ejder)?|ansat|cpr)(?:navn|id|nr|nummer)?|(?:løn|person)(?:nr|nummer)|sagstitel|"
     "stillingsbetegnelse|initialer|employee|caseworker|officer|(?:first|last)name|surname|ssn"
 )
 _NAME_WORDS = frozenset(

@@ -79,7 +79,9 @@ def _alike(one: Proposed, sample: Sample, found: Recognised, wide: set[int]) -> 
     UTF-8 and Windows-1252 are one: the reader tells them apart in each file.
     """
     same = (one.found.table, one.found.columns) == (found.table, found.columns)
-    if sample.grid is None or wide or not same:
+    if sample.grid is None or not same:
+        return False
+    if wide and one.sample.grid is not None and one.sample.grid.headers != sample.grid.headers:  # each year's months
         return False
     ways = [(each.file.rpartition(".")[2], each.settings.get("encoding") == "utf-16", each.settings.get("delimiter"), each.settings.get("decimal"))
             for each in (one.sample, sample)]  # fmt: skip
@@ -150,10 +152,14 @@ def _facts(one: Proposed) -> Iterator[dict[str, Any]]:
         columns.pop("period", None)
         how = {"columns": "periods", "into": "period", "value": value}
         one.guesses.append(Guess("wide", how, f"{len(wide)} headers are periods"))
+        if not [*wide_headers(grid, None)]:  # months without a year
+            one.guesses.append(_period_of_name(one.files))
     elif "period" in TABLES[found.table].columns and "period" not in columns:
         one.guesses.append(_period_of_name(one.files))
     if found.table == "budget" and "version" not in columns:
         constants["version"] = "GB"
+    if found.table == "goals" and "direction" not in columns:
+        constants["direction"] = "higher"
     unit = grid.column(columns["unit"]) if "unit" in columns else None
     blank = unit.blank() if unit is not None and found.table in ("budget", "volumes") else np.ones(1, bool)
     if 0 < blank.mean() < 0.95 and not blank[0]:

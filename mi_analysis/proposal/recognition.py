@@ -18,10 +18,10 @@ from mi_analysis.model.values import fold, names_a_person
 from mi_analysis.parameters import Source, Wide
 
 FITS = 0.9  # share of the cells that must be values of the kind
-UNIT = r"enhed|kontor|afdeling|sted|organi[sz]ation(?:senhed)?|org(?:anisation)? ?(?:code|kode|unit)|department|department name|unit|office|omkostningssted"
+UNIT = r"enhed|kontor|afdeling|afd|sted|organi[sz]ation(?:senhed)?|org(?:anisation)? ?(?:code|kode|unit)|department|department name|unit|office|omkostningssted"
 ACTIVITY = r"aktivitet|opgave|alias|sagstype|activity|task|case type|reason|ydelse|opgave aktivitet"
-PERIOD = r"periode|måned|period|month|dato|date|år|year|tid"
-PERSON = r"medarbejder ?(?:nr|nummer|id)?|ansat ?(?:nr|nummer)?|løn ?(?:nr|nummer)|employee(?: (?:id|no|number))?|person(?:nr|nummer)?|staff (?:no|id)"
+PERIOD = r"periode|måned|kvartal|quarter|period|month|dato|date|år|year|tid"
+PERSON = r"medarb(?:ejder)? ?(?:nr|nummer|id)?|ansat ?(?:nr|nummer)?|løn ?(?:nr|nummer)|employee(?: (?:id|no|number))?|person(?:nr|nummer)?|staff (?:no|id)"
 VALID = {"valid_from": r"gyldig fra|valid from|fra dato|start", "valid_to": r"gyldig til|valid to|til dato|slut"}
 HEADERS: dict[str, dict[str, str]] = {
     "crosswalk": {
@@ -35,29 +35,29 @@ HEADERS: dict[str, dict[str, str]] = {
         "successor": r"efterf(?:ø|oe)lger|successor", "share": r"andel|share",
     },
     "cases": {
-        "case": r"sagsnummer|sagsnr|sag|journalnummer|case(?: (?:id|number|no))?|case enquiry id|enquiry id|ticket(?: id)?",
+        "case": r"sagsnummer|sagsnr|sag|journal ?(?:nummer|nr)|case(?: (?:id|number|no))?|case enquiry id|enquiry id|ticket(?: id)?",
         "activity": r"sagstype|case type|reason|type|kind|kategori|category|aktivitet|activity|opgave|emne",
         "unit": r"ansvarlig enhed|responsible unit|team|area|district|" + UNIT,
-        "received": r"modtaget(?: dato)?|modtagelsesdato|received|open dt|opened|oprettet(?: dato)?|created|reported|registered",
+        "received": r"modtaget(?: dato)?|indkommet|indgået|modtagelsesdato|received|open dt|opened|oprettet(?: dato)?|created|reported|registered",
         "informed": r"fuldt oplyst(?: dato)?|oplyst(?: dato)?|fully informed",
-        "closed": r"afsluttet(?: dato)?|afgjort|afgørelsesdato|closed(?: dt| date)?|lukket|solved|resolved|finished|completed",
+        "closed": r"afsluttet(?: dato)?|afgjort|afgørelsesdato|færdig(?:behandlet)?|closed(?: dt| date)?|lukket|solved|resolved|finished|completed",
         "deadline": r"sagsfrist|frist|deadline|target dt|due(?: date)?|svarfrist",
         "status": r"status|case status|sagsstatus|tilstand", "kept": r"ontime|on time|overholdt|rettidig|within deadline|inden for frist",
     },
     "goals": {
         "goal": r"mål nr|målnr|mål nummer|goal(?: (?:no|id|number))?|nr", "name": r"mål|goal name|tekst|beskrivelse", "unit": r"kontor|afdeling|ansvarlig enhed|office",
-        "activity": r"opgave aktivitet|aktivitet|opgave|activity", "period": PERIOD, "direction": r"retning|direction",
-        "target": r"måltal|målsætning|target", "result": r"resultat|opnået|result", "weight": r"vægt|weight|point",
+        "activity": r"opgave aktivitet|aktivitet|opgave|activity", "period": PERIOD, "direction": r"retning|skal være|direction",
+        "target": r"måltal|målsætning|target", "result": r"resultat|opnået|nået|result", "weight": r"vægt|weight|point",
         "goal_unit": r"enhed|måleenhed|unit(?: of measure)?", "partly_limit": r"grænse for delvist opfyldt|delvist(?: opfyldt)?|partly limit",
         "baseline": r"baseline|udgangspunkt",
     },
     "ledger": {
-        "date": r"bogføringsdato|bogf dato|posteringsdato|posting date|dato|date|bilagsdato", "account": r"finanskonto(?:nr)?|kontonr|konto|art|account(?: no)?",
+        "date": r"bogføringsdato|bogført|bogf dato|posteringsdato|posting date|dato|date|bilagsdato", "account": r"finanskonto(?:nr)?|kontonr|konto|art|account(?: no)?",
         "purpose": r"fl formål|formål|purpose", "unit": UNIT, "activity": ACTIVITY, "amount": r"beløb|beløb i kr|amount|saldo",
     },
     "hours": {
         "person_key": PERSON, "unit": UNIT, "activity": ACTIVITY, "period": PERIOD, "hours": r"timer|timetal|antal timer|hours|registrerede timer",
-        "overtime_hours": r"heraf over merarbejde|overarbejde|overtime(?: hours)?|overtid", "status": r"status|state|godkendelse",
+        "overtime_hours": r"heraf over merarbejde|overarbejde|overtime(?: hours)?|(?:heraf )?overtid", "status": r"status|state|godkendelse",
     },
     "absence": {
         "unit": UNIT, "period": PERIOD, "person_key": PERSON, "absence_type": r"fraværstype|fraværsårsag|fraværsart|absence type|årsag",
@@ -95,7 +95,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "care": r"omsorg.*|care.*", "holiday": r"ferie.*|holiday.*|særlige feriedage",
     },
     "direction": {
-        "higher": r"højere|higher|op|stigende", "lower": r"lavere|lower|ned|faldende", "milestone": r"milepæl|milestone", "band": r"interval|band",
+        "higher": r"højere|mindst|higher|op|stigende", "lower": r"lavere|højst|lower|ned|faldende", "milestone": r"milepæl|milestone", "band": r"interval|band",
     },
     "account_group": {"pay": r"løn.*|pay.*", "income": r".*indtægt.*|income.*"},
     "kept": {"yes": r"ontime|on time|ja|yes|rettidig|overholdt", "no": r"overdue|late|nej|no|for sent|ikke overholdt"},
@@ -245,7 +245,7 @@ def codes_in(cells: Column) -> dict[str, int]:
     return {text: int(n) for text, n in zip(column.texts.to_pylist(), numbers, strict=True) if text and n}
 
 
-def wide_headers(grid: Grid) -> Iterator[int]:
-    """Positions of headers that are periods."""
-    places = wide_places(grid.headers, Source(files=["x"], facts=[], wide=Wide()))
+def wide_headers(grid: Grid, year: str | None = "in the name") -> Iterator[int]:
+    """Positions of headers that are periods; with ``year`` None only those that say their year."""
+    places = wide_places(grid.headers, Source(files=["x"], facts=[], wide=Wide(), period=year))
     yield from places if len(places) >= 3 else ()

@@ -205,14 +205,14 @@ def register_page(asked: pd.DataFrame, words: Words, institution: str, damaged: 
 
 def _asked(row: Mapping[Any, Any], words: Words) -> str:
     """A question in one cell: in its own words, then what was held against what, of whom and when."""
-    pair = words.text("answer.pair", y=verdicts.label(row["outcome"], words), x=verdicts.label(row["exposure"], words))
+    exposure = verdicts.earlier(verdicts.label(row["exposure"], words), row["lag"], words)
+    pair = words.text("answer.pair", y=verdicts.label(row["outcome"], words), x=exposure)
     until = f"{row['until']}-01" if row["until"] else ""
     span = verdicts.span((f"{row['since']}-01", until), words) if row["since"] and until else words.text(
         "register.until", last=words.period(until)) if until else ""  # fmt: skip
-    lag = words.text("register.lag", n=words.number(row["lag"])) if row["lag"] else ""
     times = words.text("register.times", n=words.number(row["times"])) if row["times"] > 1 else ""
     own = f"{row['question']} · " if row["question"] else ""
-    return own + ", ".join(filter(None, (pair[:1].upper() + pair[1:], row["about"], span, lag, times)))
+    return own + ", ".join(filter(None, (pair[:1].upper() + pair[1:], row["about"], span, times)))
 
 
 def _estimated(row: Mapping[Any, Any], words: Words) -> str:

@@ -32,6 +32,8 @@ LASTING = (
 NUMBERS = ("est", "est2", "lo", "hi", "margin", "slope_low", "slope_high")
 P_VALUES = ("p", "p_adjusted")
 WHOLE = ("n", "n_min", "k", "missing", "expected", "asked")
+BESIDE_THIS_MONTH = "warning.assoc.lag"
+"""Is about this month's exposure, which a question about an earlier month's does not ask of."""
 Namer = Callable[[str], str]
 
 
@@ -42,7 +44,8 @@ def is_reservation(key: str) -> bool:
 
 def spoken(answer: Answer, words: Words, name: Namer = str) -> list[str]:
     """The verdict in words, its reservation right after it, then every warning; ``name`` gives a unit's name."""
-    return [in_words(one, answer, words, name) for one in (*reserved(answer.verdict), *answer.warnings)]
+    warnings = [one for one in answer.warnings if not (answer.lag and one.key == BESIDE_THIS_MONTH)]
+    return [in_words(one, answer, words, name) for one in (*reserved(answer.verdict), *warnings)]
 
 
 def answered(answer: Answer, words: Words, name: Namer = str) -> list[str]:
@@ -98,10 +101,15 @@ def _with_lasting(key: str, answer: Answer) -> str:
 def terms(answer: Answer, words: Words) -> dict[str, str]:
     """What sentences call exposure, outcome, step, unit and period."""
     return {
-        "x": label(answer.exposure, words), "y": label(answer.outcome, words, answer.outcome_name),
+        "x": earlier(label(answer.exposure, words), answer.lag, words), "y": label(answer.outcome, words, answer.outcome_name),
         "x_step": step_of(answer.exposure, answer.scale, answer.numbers.get("step", 1.0), words),
         "unit": unit_of(answer.outcome, answer.scale, words), "period": span(answer.period, words),
     }  # fmt: skip
+
+
+def earlier(exposure: str, lag: int, words: Words) -> str:
+    """What an exposure is called that comes some months first."""
+    return words.text(f"answer.{'month' if lag == 1 else 'months'}_before", x=exposure, n=lag) if lag else exposure
 
 
 def label(measure: str, words: Words, name: str = "") -> str:
@@ -202,8 +210,9 @@ def behind(answer: Answer, words: Words) -> pd.DataFrame:
         rows.append((words.text("answer.interval"), words.text("answer.from_to", lo=size("lo"), hi=size("hi"))))
     if "p" in numbers:
         rows.append((words.text("answer.p"), p_value(numbers["p"], words)))
-        adjusted = words.text("answer.p_adjusted", asked=words.number(numbers["asked"]))
-        rows.append((adjusted, p_value(numbers["p_adjusted"], words)))
+        if numbers["asked"] > 1:
+            adjusted = words.text("answer.p_adjusted", asked=words.number(numbers["asked"]))
+            rows.append((adjusted, p_value(numbers["p_adjusted"], words)))
     rows += [(words.text(f"answer.{n}"), words.number(numbers[n])) for n in ("n", "k") if n in numbers]
     rows.append((words.text("answer.period"), named["period"]))
     comparisons = ("margin", "detectable", "pooled", "between", "fractional")

@@ -54,7 +54,7 @@ class Accounts(Lookup):
             if left_out
             else Sentence("message.all_delivered", {})
         )
-        hidden = int(self.hidden()["hidden"].sum())
+        hidden = self._hidden()
         found += [Sentence("message.hidden", {"n": hidden})] if hidden else []
         return [*found, *self.organisation(language)]
 
@@ -112,14 +112,6 @@ class Accounts(Lookup):
             name: f"{label} ({name})" if list(labels.values()).count(label) > 1 else label
             for name, label in labels.items()
         }
-
-    def hidden(self) -> pd.DataFrame:
-        """How many of the unit's monthly figures of the last year are hidden, per measure."""
-        rows = self.released.states
-        rows = rows[(rows["unit"] == self.unit) & (rows["state"] == "hidden")]
-        rows = rows[(rows["window"] == "month") & (rows["grain"] == self.grain)]
-        rows = rows[(rows["period_start"] <= self.at) & (rows["period_start"] > self.last_year)]
-        return rows.groupby("measure", as_index=False).size().rename(columns={"size": "hidden"})
 
     def sources(self, language: str = "da") -> pd.DataFrame:
         """A row per source: what it holds, owner, files, last extraction, rows by fate, share with activity, its fate."""

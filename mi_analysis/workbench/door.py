@@ -4,6 +4,7 @@ Everything a desk gives is released (`disclosure`), tidy, and only looked up her
 """
 
 import json
+import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -94,20 +95,27 @@ def desk(
     )  # papermill's -p makes a number of 2110
     known = list(prepared.units["unit"].unique())
     if unit not in known:
+        named = prepared.units.loc[prepared.units["name"].str.casefold() == unit.casefold(), "unit"]
+        if len(named):
+            raise WrongUse(Problem("unit", f"'{unit}' is the name of a unit.", f"Write its code: {named.iloc[-1]}."))
         raise WrongUse(unknown("unit", unit, f"a unit of {prepared.name}", known, "desk.units"))
-    return desk_on(prepared, unit, month_asked(prepared, period), activity)
+    found = desk_on(prepared, unit, month_asked(prepared, period))
+    return found.about(activity) if activity else found
 
 
 def month_asked(prepared: "Prepared", period: str) -> str:
     """First day of a month with figures, or a quarter or year with figures as written; blank is the last month."""
-    if (grain := grain_of(period)) != "month":
+    written = re.fullmatch(r"|[0-9]{4}(-Q[1-4]|-[0-9]{2}(-01)?)?", period)
+    if written and (grain := grain_of(period)) != "month" and period:
         values = prepared.released.values
         if pd.Timestamp(first_of_quarter(period)) in set(values.loc[values["grain"] == grain, "period_start"]):
             return period
-    month = f"{period}-01" if len(period) == 7 and grain == "month" else period or prepared.periods[-1]
+    month = f"{period}-01" if len(period) == 7 else period or prepared.periods[-1]
     if month not in prepared.periods:
         first, last = prepared.periods[0][:7], prepared.periods[-1][:7]
-        raise WrongUse(Problem("period", f"'{period}' has no figures.", f"There are figures from {first} to {last}."))
+        right = f"There are figures from {first} to {last}."
+        right = right if written else f"Write it as {last}, {last[:4]}-Q4 or {last[:4]}. {right}"
+        raise WrongUse(Problem("period", f"'{period}' {'has no figures' if written else 'is no period'}.", right))
     return month
 
 

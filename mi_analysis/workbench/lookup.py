@@ -5,6 +5,7 @@ import html
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -74,16 +75,15 @@ class Lookup(Periods):
     """Released cases by age, read when they are asked for."""
 
     def __repr__(self) -> str:
-        hidden = int((self.released.states["state"] == "hidden").sum())
         return (
             f"Desk on {self.institution.name.en}: unit {self.unit} ({self.unit_name}), {self.period[:7]}, "
-            f"{len(self.released.values):,} cells, {hidden:,} figures hidden for {self.released.audience}, as of {self.audit.as_of}"
+            f"{self._hidden():,} of the unit's figures of 12 months hidden for {self.released.audience}, as of {self.audit.as_of}"
         )
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
         """What the desk is about: shown in a notebook, and the stamp that tells a report's own unit and data."""
         about = f"{self.activity_label(self.activity)} · " if self.activity else ""
-        told = self._told(int((self.released.states["state"] == "hidden").sum()), self.words())
+        told = self._told(self._hidden(), self.words(), "hidden_of_unit")
         parts = (f"{self.unit} · {self.unit_name} · {about}{self.period[:7]}", *told, self.stamp["data"])
         stamp = {"unit": self.unit, "period": self.period[:7], "data": self.stamp["data"]}
         payload = {"version": VERSION, "kind": "desk", "key": "desk", "stamp": stamp}
@@ -93,9 +93,20 @@ class Lookup(Periods):
             "text/plain": repr(self),
         }
 
-    def _told(self, hidden: int, words: Words) -> tuple[str, str]:
+    def hidden(self) -> pd.DataFrame:
+        """How many of the unit's monthly figures of the last year are hidden, per measure."""
+        rows = self.released.states
+        rows = rows[(rows["unit"] == self.unit) & (rows["state"] == "hidden")]
+        rows = rows[(rows["window"] == "month") & (rows["grain"] == self.grain)]
+        rows = rows[(rows["period_start"] <= self.at) & (rows["period_start"] > self.last_year)]
+        return rows.groupby("measure", as_index=False).size().rename(columns={"size": "hidden"})
+
+    def _hidden(self) -> int:
+        return int(self.hidden()["hidden"].sum())
+
+    def _told(self, hidden: int, words: Words, key: str = "hidden") -> tuple[str, str]:
         audience = words.lower(words.text(f"audience.{self.released.audience}"))
-        told = words.text("frame.hidden", n=words.number(hidden), audience=audience)
+        told = words.text(f"frame.{key}", n=words.number(hidden), audience=audience)
         return told, words.text("frame.as_of", date=words.date(self.audit.as_of))
 
     def words(self, language: str = "") -> Words:
@@ -109,9 +120,17 @@ class Lookup(Periods):
 
     def measure_named(self, name: str) -> Measure:
         """The record of a measure; a wrong name is answered with the nearest."""
-        if name not in self.catalogue:
-            raise WrongUse(unknown("measure", name, "in the catalogue", self.catalogue, "desk.catalogue"))
+        if wrong := self.not_measures([name]):
+            raise WrongUse(*wrong)
         return self.catalogue[name]
+
+    def not_measures(self, names: Sequence[str]) -> list[Problem]:
+        """What is wrong with the names that are no measures, all of them."""
+        known, whole = self.catalogue, "docs/measures.md"
+        wrong = [] if names else [Problem("measures", "names none.", "Name one or more, such as closed.")]
+        return wrong + [
+            unknown("measure", one, "in the catalogue", known, whole) for one in map(str, names) if one not in known
+        ]
 
     def own(self, domain: str = "") -> list[str]:
         """The institution's own measures among its key figures, of one perspective or all."""
@@ -214,8 +233,8 @@ class Lookup(Periods):
         self, names: Sequence[str], unit: str | None = None, activity: str | None = "", window: str = "month", months: int | None = None,
         grain: str = "",
     ) -> pd.DataFrame:  # fmt: skip
-        for name in names:
-            self.measure_named(name)
+        if wrong := self.not_measures(names):
+            raise WrongUse(*wrong)
         grain = grain or self.grain
         looked = self._look(grain, window, unit)
         chosen = self._up_to(looked.values, activity, months, grain)
@@ -238,7 +257,7 @@ class Lookup(Periods):
 
     def _up_to(self, rows: pd.DataFrame, activity: str | None, months: int | None, grain: str) -> pd.DataFrame:
         chosen = rows["period_start"] <= self.at
-        if months is not None and months < 0:
+        if months is not None and not (isinstance(months, Real) and months >= 0):
             raise WrongUse(Problem("months", f"is {months}.", "Write a number from 1 up."))
         if activity is not None:
             self._known(activity=(activity or self.scope, self._activities))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pandas as pd
 
@@ -31,9 +31,12 @@ from mi_analysis.model.values import end_of
 from mi_analysis.parameters import (
     Audience,
     Institution,
+    Problem,
+    WrongUse,
     deliveries_folder,
     find_institution,
     load_institution,
+    nearest,
     project_root,
 )
 from mi_analysis.workbench.lookup import COMMENT, fingerprint
@@ -244,6 +247,13 @@ def prepare(
     structure
         ``today`` or ``as_was``: in which organisation history is told; blank is what the institution says.
     """
+    known = (("audience", audience, get_args(Audience)), ("structure", structure, ("", *MODELS)))
+    if wrong := [
+        Problem(kind, f"'{said}' is not known.", nearest(said, filter(None, words)))
+        for kind, said, words in known
+        if said not in words
+    ]:
+        raise WrongUse(*wrong)
     file = find_institution(source, start)
     root, name = project_root(file.parent), file.parent.name
     institution = load_institution(file)

@@ -8,6 +8,7 @@ import getpass
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -90,18 +91,18 @@ class Questions(ReportTables):
         """
         if self.kept is None:
             raise WrongUse(Problem("ask", "cannot be registered from a unit's slice.", "Open the institution itself."))
+        units = [units] if isinstance(units, str) else units
         chosen = self._chosen(units, level)
         margin = self.institution.smallest_relevant.get(outcome) if margin is None else margin
         for name, value in (("lag", lag), ("margin", margin)):
-            if value is not None and not 0 <= value < float("inf"):
+            if value is not None and not (isinstance(value, Real) and 0 <= value < float("inf")):
                 raise WrongUse(Problem(name, f"is {value}.", "Write a number from 0 up."))
         if since and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", since):
             raise WrongUse(Problem("since", f"'{since}' is not a month.", "Write one such as 2024-01."))
-        self._outcome_known(outcome, activity)
-        self.measure_named(exposure)
+        self._outcome_known(outcome, exposure, activity)
         filters = {
             "units": list(units) or level or "lowest level", "activity": activity, "since": since, "until": f"{self.last_month:%Y-%m}", "lag": lag,
-            "audience": self.released.audience,
+            "audience": "public" if self.released.audience == "public" else "internal",  # a unit's manager sees the same
         }  # fmt: skip
         kind: register.Kind = "planned" if planned else "exploratory"
         identity = register.ask(
@@ -122,7 +123,7 @@ class Questions(ReportTables):
         adjusted = asked.adjusted(stated.family)
         among = len(asked.family(stated.family)) + len(asked.damaged)
         found = answer(
-            found_as, adjusted[identity], among, kind=stated.kind, family=stated.family, activity=activity, outcome_name=self._name(outcome),
+            found_as, adjusted[identity], among, kind=stated.kind, family=stated.family, activity=activity, lag=lag, outcome_name=self._name(outcome),
             place=asked.numbered()[identity] if stated.kind == "exploratory" else None,
         )  # fmt: skip
         words = self.words()
@@ -162,7 +163,11 @@ class Questions(ReportTables):
     def _about(self, filters: Mapping[str, Any], words: Words) -> str:
         """Activity and units that a question is about, in words; blank is the lowest units as a whole."""
         activity, units = filters.get("activity", ALL), filters.get("units", "")
-        named = [words.text("answer.each") if activity == EACH else self.activity_label(activity, words.language)]
+        named = [
+            words.lower(words.text("answer.each"))
+            if activity == EACH
+            else self.activity_label(activity, words.language)
+        ]
         units = [] if units == "lowest level" else [units] if isinstance(units, str) else map(self.unit_label, units)
         return ", ".join([*(named if activity != ALL else []), *units])
 
@@ -270,17 +275,19 @@ class Questions(ReportTables):
             raise WrongUse(*wrong)
         return list(units) or (list(valid.loc[valid["level"] == level, "unit"].unique()) if level else self.leaves())
 
-    def _outcome_known(self, outcome: str, activity: str) -> None:
-        if outcome.startswith(GOAL):
-            known = sorted(self.released.goals["goal"].unique())
-            if outcome.removeprefix(GOAL) not in known:
-                raise WrongUse(unknown("outcome", outcome, "a goal", [GOAL + one for one in known], "desk.goals()"))
-            return
-        self.measure_named(outcome)
+    def _outcome_known(self, outcome: str, exposure: str, activity: str) -> None:
+        goals, of_goal = sorted(self.released.goals["goal"].unique()), outcome.startswith(GOAL)
         codes = [ALL, EACH, *self.activities["activity"]]
+        wrong = self.not_measures([exposure] if of_goal else [outcome, exposure])
+        if of_goal and outcome.removeprefix(GOAL) not in goals:
+            wrong.append(unknown("outcome", outcome, "a goal", [GOAL + one for one in goals], "desk.goals()"))
         if activity not in codes:
-            raise WrongUse(unknown("activity", activity, "an activity", codes, "desk.activities"))
-        if activity != ALL and not self.catalogue[outcome].per_activity:
+            wrong.append(unknown("activity", activity, "an activity", codes, "desk.activities"))
+        if outcome == exposure:
+            wrong.append(Problem("exposure", f"'{exposure}' is the outcome itself.", "Choose another measure."))
+        if wrong:
+            raise WrongUse(*wrong)
+        if activity != ALL and not of_goal and not self.catalogue[outcome].per_activity:
             raise WrongUse(Problem("activity", f"'{outcome}' exists for units only.", "Leave the activity out."))
 
     def _name(self, outcome: str) -> str:

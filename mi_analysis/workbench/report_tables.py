@@ -140,7 +140,7 @@ class ReportTables(Charts):
         found = goals[goals["goal"] == self.institution.targets.get(measure, "")].dropna(subset=["target"])
         if not len(found):
             return None
-        as_share = str(found["goal_unit"].iloc[-1] or "").startswith("pct")
+        as_share = str(found["goal_unit"].iloc[-1]).startswith("pct")
         return (100 if as_share else 1) * float(found["target"].iloc[-1])
 
     def goals(self, *, unit: str | None = None) -> Frame:
@@ -276,14 +276,15 @@ def changed(now: pd.Series, before: pd.Series, measure: Measure) -> pd.Series:
 
 def in_goal_unit(row: dict, name: str, words: Words) -> str | None:
     """A goal's target or result as text: a date, a percentage of a share, or a number with its unit."""
-    day, number, unit = row.get(f"{name}_date"), row.get(name), row.get("goal_unit") or ""
+    day, number, unit = row.get(f"{name}_date"), row.get(name), row.get("goal_unit")
+    unit = "" if pd.isna(unit) else unit  # type: ignore[call-overload]
     if day is not None and not pd.isna(day):
         return words.date(day, table=True)
     if number is None or pd.isna(number):
         return None
     if unit.startswith("pct"):
         return words.percent(100 * number)
-    decimals = 0 if float(number).is_integer() else 1
+    decimals = 0 if float(number).is_integer() else 1 if abs(number) >= 1 else 2
     return f"{words.number(number, decimals)} {unit}".strip()
 
 

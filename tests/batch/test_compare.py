@@ -79,7 +79,7 @@ def test_the_command_says_what_moved_and_what_only_one_has(tmp_path, first, caps
 
     assert ended.value.code == 0
     assert capsys.readouterr().out == (
-        "1 reports in both: 1 figures moved in 1 of them.\n"
+        "Reports in both: 1. Figures that moved: 1, in 1 of the reports.\n"
         "  1 by data\n"
         "Only after: 09/02_unit_report\n"
         f"\n{KEY}:\n"
@@ -89,9 +89,13 @@ def test_the_command_says_what_moved_and_what_only_one_has(tmp_path, first, caps
 
 def test_a_folder_without_a_version_is_told(tmp_path):
     with pytest.raises(WrongUse) as told:
-        version_in(tmp_path / "nothing")
+        version_in(tmp_path)
 
     assert str(told.value) == (
-        f"{tmp_path / 'nothing'}: holds no version of a run. Name a version, for instance "
+        f"{tmp_path}: holds no version of a run. Name a version, for instance "
         "outputs/example/monthly/2025-12/1, or the period's folder for its newest."
     )
+    (tmp_path / "2025-11").mkdir()
+    with pytest.raises(WrongUse) as told:
+        version_in(tmp_path / "2025-13")
+    assert str(told.value) == f"{tmp_path / '2025-13'}: is not there. Nearest: 2025-11."

@@ -82,6 +82,9 @@ def test_what_is_no_report_is_told_with_the_nearest(report, capsys, tmp_path):
     wrong, outside = version / "2110" / "02_unit_reprot.html", tmp_path / "x.html"
 
     assert opened(capsys, wrong) == (2, f"{wrong}: is no report that was made. Nearest: {KEY}.\n")
+    assert opened(capsys, version / "2110") == (
+        2, f"{version / '2110'}: is no report that was made. Name one of those in it: {KEY}.\n",
+    )  # fmt: skip
     assert opened(capsys, outside) == (
         2,
         f"{outside}: stands in no folder of a run. Name a report below outputs/, for instance "

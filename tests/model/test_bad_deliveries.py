@@ -207,6 +207,10 @@ def test_a_file_whose_header_is_gone(tmp_path: Path) -> None:
         "stop: No header was found: none of Enhed, Dato stands in the first 2 rows. "
         "Correct header in the source profile, or deliver the usual layout."
     ]
+    assert messages(of("Poster;;\n2110;x;\nEnhed nr.;Beløb i;x\n", tmp_path, source(header=["Enhednr", "Dato"]))) == [
+        "stop: No header was found: none of Enhednr, Dato stands in the first 3 rows; 'Enhed nr.' in row 3 is the nearest. "
+        "Correct header in the source profile, or deliver the usual layout."
+    ]
     assert messages(of("2110;x\n", tmp_path, source(header=4))) == [
         "stop: The header should be in row 4, but there are 1 rows. Correct header in the source profile."
     ]
@@ -401,6 +405,17 @@ def test_a_column_that_names_a_person_can_only_be_a_person_key(tmp_path: Path) -
     ]
 
 
+def test_a_list_of_activities_may_call_their_names_names(tmp_path: Path) -> None:
+    def listed(table: str, header: str) -> Delivery:
+        fact = Fact(table=table, columns={table.removesuffix("s").replace("ie", "y"): "Kode", "name": header})
+        return of(f"Kode;{header}\nA1;Tilsyn\n", tmp_path, source(facts=[fact]))
+
+    assert listed("activities", "Navn").facts["activities"].column("name").to_pylist() == ["Tilsyn"]
+    assert messages(listed("units", "Name")) == []
+    assert left_out(listed("activities", "Fulde navn"))
+    assert left_out(listed("activities", "Medarbejder"))
+
+
 def test_a_file_without_header_shows_no_persons_number_in_its_message(tmp_path: Path) -> None:
     delivery = of("2110;010190-1234;5\n2120;010190-1235;6\n", tmp_path)
 
@@ -553,6 +568,34 @@ sources:
         'line 6: wide: "perod" is no column of hours. Nearest: period.',
         'line 10: status: "aproved" is not known. Nearest: approved.',
         'line 14: table: "leger" is no table of the model. Nearest: ledger.',
+    ]
+
+
+def test_a_profile_without_a_column_that_no_row_can_do_without_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "institution.yaml"
+    file.write_text(
+        """name: { da: Prøve, en: Trial }
+deliveries: { folder: . }
+sources:
+  budget:
+    files: ["*.csv"]
+    wide: { into: period, value: amount }
+    facts: [{ table: budget, columns: { unit: Sted } }]
+  cases:
+    files: ["*.csv"]
+    facts:
+      - table: cases
+        columns: { unit: Sted }
+""",
+        encoding="utf-8",
+    )
+
+    with pytest.raises(WrongUse) as refused:
+        check_profiles(load_institution(file))
+
+    assert [str(problem).split("institution.yaml ")[-1] for problem in refused.value.problems] == [
+        "line 12: columns: no row of cases can do without case, received. "
+        "Say which column holds it, or write it under constants."
     ]
 
 

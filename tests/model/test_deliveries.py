@@ -454,6 +454,20 @@ def test_kinds_across_become_rows_and_blank_cells_none(tmp_path: Path) -> None:
     assert conserved(delivery)
 
 
+def test_months_across_without_a_year_are_of_the_year_that_the_file_says(tmp_path: Path) -> None:
+    source = Source(
+        files=["*"], period="Budget ([0-9]{4})", wide=Wide(columns="periods", into="period", value="amount"),
+        facts=[Fact(table="budget", columns={"unit": "Enhed"})],
+    )  # fmt: skip
+
+    text = "Enhed;Januar;februar;Året\n2110;7;8;15\n"
+    rows = frame(delivered(tmp_path, text, source, "Budget 2025.csv"), "budget")
+    unsaid = delivered(tmp_path, text, source.model_copy(update={"period": None}))
+
+    assert rows[["period_start", "amount"]].to_numpy().tolist() == [[date(2025, 1, 1), 7.0], [date(2025, 2, 1), 8.0]]
+    assert [(found.key, found.severity) for found in unsaid.findings] == [("delivery.no_wide_columns", "stop")]
+
+
 def test_a_column_may_have_any_of_several_names(tmp_path: Path) -> None:
     columns: dict[str, str | list[str]] = {
         "unit": ["Department Name", "DEPARTMENT_NAME"],
@@ -566,6 +580,7 @@ def test_goals_are_numbers_shares_dates_or_not_assessed(tmp_path: Path) -> None:
     rows = frame(delivery, "goals").set_index("goal")
     assert rows["target"].astype(object).where(rows["target"].notna(), None).tolist() == [0.95, 45, None, 1, 10, 10]
     assert rows.loc[["1.10", "2", "4"], "result"].tolist() == [0.93, 39, 0]
+    assert rows["goal_unit"].dropna().to_dict() == {"1.10": "pct."}  # printed as it is written
     assert rows.loc["3", ["target_date", "result_date"]].tolist() == [date(2025, 12, 31), date(2025, 10, 15)]
     assert rows.loc[["5", "6"], "state"].tolist() == ["not_assessed", "missing"]
     assert [(row["column"], row["text"], row["reason"]) for row in delivery.quarantine.to_pylist()] == [

@@ -99,6 +99,13 @@ def test_a_similar_name_is_proposed_and_never_joined(known):
     assert known.near("activity", "esdh", "Tilsyn - virksomheder") == "Tilsyn - virksomhed"
 
 
+def test_a_unit_written_in_other_letters_is_proposed_and_never_joined():
+    known, _ = keys(institution(units=[{"unit": "SYD", "name": "Kontor Syd"}]), {})
+
+    assert known.place_unit("time", "Syd", *MARCH) == Placement(((NOT_PLACED, 1.0),), "unknown")
+    assert known.near("unit", "time", "Syd") == "SYD"
+
+
 def test_history_is_restated_to_todays_structure_with_shares(known):
     assert known.restated() == [
         ("2000", "2000", 1.0, False),

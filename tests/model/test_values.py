@@ -296,6 +296,7 @@ def test_headers_that_name_persons_are_known() -> None:
         "CPR-nr.",
         "Titel",
         "Medarbejdernr.",
+        "Medarb.nr",
         "Employee name",
         "Fulde navn",
         "Lønnummer",

@@ -176,7 +176,36 @@ def test_a_log_with_words_of_its_own_is_recognised_and_one_without_is_told(proje
     status, out, _ = mi(capsys, "new", "parking")
 
     assert status == 0
-    assert "cases     log_2025.csv    19    19      0        0        100.0%" in out.splitlines()
+    assert "cases     log_2025.csv    19    19      0        0         100.0%" in out.splitlines()
+
+
+def test_what_a_small_agency_types_itself_is_recognised(tmp_path):
+    months = ["januar", "februar", "marts"]
+    for name, *rows in (
+        ("Timer 2025.csv", "Måned;Kontor;Medarb.nr;Ydelse;Antal timer;Heraf overtid", *(f"{m} 2025;Nord;F{n};F1;120,5;1,0" for m in months for n in range(9))),
+        ("Regnskab 2025.csv", "Bogført;Afdeling;Art;Formål;Beløb i kr.", *(f"28-0{n}-2025;A-01;510;100;1.234,50" for n in range(1, 9))),
+        ("Budget 2024.csv", "Kontor;Ydelse;Januar;Februar;Marts;Året", "Nord;F1;10;10;10;30", "Syd;F1;20;20;20;60"),
+        ("Budget 2025.csv", "Kontor;Ydelse;Januar;Februar;Marts;Året", "Nord;F1;10;10;10;30", "Syd;F1;20;20;20;60"),
+        ("Sagsliste.csv", "Journalnr.;Afd.;Emne;Indkommet;Færdig;Svarfrist", *(f"25-{n};Nord;Klage;0{n}-01-2025;1{n}-01-2025;1{n}-02-2025" for n in range(1, 9))),
+        ("Mål.csv", "Nr.;Mål;Kontor;Kvartal;Skal være;Måltal;Nået", "1;Til tiden;;1. kvartal 2025;mindst;90 %;85 %", "2;Dage;Nord;2. kvartal 2025;højst;30;36"),
+        ("Krav.csv", "Nr.;Mål;Kontor;Periode;Måltal;Resultat", "1;Til tiden;Nord;2025;90 %;85 %"),
+    ):  # fmt: skip
+        (tmp_path / name).write_text("\n".join(rows), encoding="utf-8")
+    institution = proposed(tmp_path, tmp_path)
+
+    assert {name: source.facts[0].table for name, source in institution.sources.items()} == {
+        "budget": "budget", "goals": "goals", "goals_2": "goals", "ledger": "ledger", "cases": "cases", "time": "hours",
+    }  # fmt: skip
+    assert institution.sources["time"].facts[0].columns["person_key"] == "Medarb.nr"
+    assert (institution.sources["budget"].files, institution.sources["budget"].period) == (
+        ["Budget *.csv"],
+        "(20[0-9]{2})",
+    )
+    directions = [institution.sources[name].facts[0] for name in ("goals", "goals_2")]
+    assert [(one.values.get("direction"), one.constants) for one in directions] == [
+        (None, {"direction": "higher"}), ({"mindst": "higher", "højst": "lower"}, {}),
+    ]  # fmt: skip
+    assert accounts(institution, tmp_path, tmp_path / "model")["Budget 2024.csv"] == (2, {"budget.amount": 90.0})
 
 
 def test_a_broken_file_is_left_out_with_its_reason(tmp_path):

@@ -293,6 +293,13 @@ def test_short_and_long_spells_are_told_of_where_the_data_has_them_and_otherwise
     ]  # no Danish statistics to compare with
 
 
+def test_goals_without_a_unit_of_measure_are_printed_as_numbers(inspections):
+    goals = inspections.released.goals.assign(goal_unit=float("nan"))
+    frame, _ = replace(inspections, released=replace(inspections.released, goals=goals)).goal_table("en")
+
+    assert frame["target"].tolist() == ["0.85", "1", "10"]
+
+
 def test_the_goal_table_has_every_goal_of_the_unit_in_print(inspections, small_agency):
     frame, states = inspections.goal_table("en")
     goals = inspections.goals()
@@ -415,6 +422,23 @@ def test_findings_gaps_and_quarantine_stand_in_words_of_both_languages(inspectio
             "unit: '2141x' is not a unit of example. Nearest: 2441. Others: 2140, 2110, 2910, 2442, 2440 and 13 more, in desk.units.",
         ),
         ({"period": "2030-01"}, "period: '2030-01' has no figures. There are figures from 2024-12 to 2025-12."),
+        (
+            {"period": "2025-Q9"},
+            "period: '2025-Q9' is no period. Write it as 2025-12, 2025-Q4 or 2025. There are figures from 2024-12 to 2025-12.",
+        ),
+        (
+            {"period": "../x"},
+            "period: '../x' is no period. Write it as 2025-12, 2025-Q4 or 2025. There are figures from 2024-12 to 2025-12.",
+        ),
+        ({"unit": "tilsyn nord"}, "unit: 'tilsyn nord' is the name of a unit. Write its code: 2140."),
+        (
+            {"audience": "managers", "structure": "old"},
+            "audience: 'managers' is not known. Nearest: unit_manager.\nstructure: 'old' is not known. Known: today, as_was.",
+        ),
+        (
+            {"activity": "A11"},
+            "activity: 'A11' is not an activity of example. Nearest: A15. Others: A10, A20, A25, A30, A40, A50, A60, A70, A90.",
+        ),
         ({"source": "exampel"}, 'institution: "exampel" is not known. Nearest: example.'),
     ],
 )

@@ -237,8 +237,8 @@ def test_the_page_of_the_register_shows_number_question_estimate_both_p_and_what
     institution.ask(*ASKED, lag=1)
     quarter = register.read(institution.kept).hypotheses.popitem()[1].group
     for language, number, until in (
-        ("en", f"2 of 2 in Q{quarter[-1]} {quarter[:4]}", "to December 2025, shifted 1 months"),
-        ("da", f"2 af 2 i {quarter[-1]}. kvt. {quarter[:4]}", "til december 2025, 1 mdr. forskudt"),
+        ("en", f"2 of 2 in Q{quarter[-1]} {quarter[:4]}", "overtime the month before, to December 2025"),
+        ("da", f"2 af 2 i {quarter[-1]}. kvt. {quarter[:4]}", "over-/merarbejde måneden før, til december 2025"),
     ):
         words = institution.words(language)
         exploratory, planned = (
@@ -275,6 +275,23 @@ def test_a_margin_cannot_be_moved_after_the_answer(institution):
     assert institution.ask(*ASKED, margin=5).numbers["margin"] == 1
 
 
+def test_the_same_question_to_the_same_figures_is_one_whoever_reads_the_answer(institution):
+    manager = replace(institution, released=replace(institution.released, audience="unit_manager"))
+
+    assert institution.ask(*ASKED).place == manager.ask(*ASKED).place
+
+
+def test_all_names_that_are_wrong_in_a_question_are_told_together(institution):
+    with pytest.raises(WrongUse) as refused:
+        institution.ask("kept_closd_pct", "overtim_per_fte", activity="A11")
+
+    assert [str(problem).split(" Others")[0] for problem in refused.value.problems] == [
+        "measure: 'kept_closd_pct' is not in the catalogue. Nearest: kept_closed_pct.",
+        "measure: 'overtim_per_fte' is not in the catalogue. Nearest: overtime_per_fte.",
+        "activity: 'A11' is not an activity. Nearest: A10.",
+    ]
+
+
 def test_a_lag_takes_the_exposure_of_an_earlier_month(institution):
     now, before = institution.ask(*ASKED), institution.ask(*ASKED, lag=1)
     exposures = {(unit, month): x for unit, month, x in now.points[["unit", "period_start", "exposure"]].to_numpy()}
@@ -284,6 +301,9 @@ def test_a_lag_takes_the_exposure_of_an_earlier_month(institution):
     ]
 
     assert before.numbers["estimate"] != now.numbers["estimate"]
+    assert " over-/merarbejde måneden før" in before.said[0]
+    assert [line for line in before.said if line.startswith("Sidste måneds")] == []
+    assert " over-/merarbejde 3 måneder før" in institution.ask(*ASKED, lag=3).said[0]
     assert [pair for pair in pairs if pair[1] is not None and pair[0] != pair[1]] == []
 
 
