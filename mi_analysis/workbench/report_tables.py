@@ -277,7 +277,7 @@ def changed(now: pd.Series, before: pd.Series, measure: Measure) -> pd.Series:
 def in_goal_unit(row: dict, name: str, words: Words) -> str | None:
     """A goal's target or result as text: a date, a percentage of a share, or a number with its unit."""
     day, number, unit = row.get(f"{name}_date"), row.get(name), row.get("goal_unit")
-    unit = "" if pd.isna(unit) else unit  # type: ignore[call-overload]
+    unit = "" if pd.isna(unit) else unit
     if day is not None and not pd.isna(day):
         return words.date(day, table=True)
     if number is None or pd.isna(number):
