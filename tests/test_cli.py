@@ -260,11 +260,11 @@ def test_check_prints_the_account_of_every_delivery(project, capsys):
     assert out.splitlines() == [
         "E: 1 deliveries, as of 2025-03-31",
         "Delivery  File     Read  Used  Aside  Dropped  With activity",
-        "tid       tid.csv    10     8      1        1         75.0%",
+        "tid       tid.csv    10     8      1        1          75.0%",
         "",
         "Suppliers, 2025-03:",
         "  Supplier  Files  Against the due day     Rows   Aside  Stopped  With activity  Control totals  Months changed",
-        "  HR            1  late by 2 working days  1,000      1        0         75.0%                               0",
+        "  HR            1  late by 2 working days  1,000      1        0          75.0%                               0",
         "",
         "Findings:",
         "  warn: not.in.words: column Timer",

@@ -288,7 +288,7 @@ def test_all_names_that_are_wrong_in_a_question_are_told_together(institution):
     assert [str(problem).split(" Others")[0] for problem in refused.value.problems] == [
         "measure: 'kept_closd_pct' is not in the catalogue. Nearest: kept_closed_pct.",
         "measure: 'overtim_per_fte' is not in the catalogue. Nearest: overtime_per_fte.",
-        "activity: 'A11' is not an activity. Nearest: A10.",
+        "activity: 'A11' is not an activity. Nearest: A15.",
     ]
 
 
