@@ -250,7 +250,7 @@ def test_new_writes_the_proposal_checks_it_and_says_what_is_next(project, sample
     assert (status, err) == (0, "")
     lines = out.splitlines()
     assert lines[0] == "Proposed 10 sources in parameters/try/institution.yaml; 21 things to confirm."
-    assert "ledger     navision_finansposter_2025-03.csv    15    12      0        3         91.7%" in lines
+    assert "ledger     navision_finansposter_2025-03.csv    15    12      0        3          91.7%" in lines
     assert lines[-2:] == [
         "Next: search for CONFIRM in parameters/try/institution.yaml, then mi check try",
         "Then: mi run parameters/try/monthly.yaml, a run file to change as you need",
