@@ -108,7 +108,9 @@ def check_profiles(institution: Institution) -> None:
             if lacking := [name for name, kind in columns.items() if kind.required and name not in given]:
                 what = f"columns: no row of {fact.table} can do without {', '.join(lacking)}."
                 right = "Say which column holds it, or write it under constants."
-                problems += [] if source.in_place else [Problem(institution.where(*at, "columns"), what, right)]
+                problems += (
+                    [] if source.in_place else [Problem(institution.where("sources", *at, "columns"), what, right)]
+                )
             for part, column in named:
                 if column not in columns:
                     below = (name, part) if part == "wide" else (*at, part, column)
