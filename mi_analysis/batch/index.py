@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +16,7 @@ from mi_analysis.batch.record import FINISHED, Record, newest, write_whole
 from mi_analysis.batch.worker import HEADLINE
 from mi_analysis.reporting import export, standard
 from mi_analysis.reporting.presentation import escape, with_symbol
-from mi_analysis.reporting.wording import Words
+from mi_analysis.reporting.wording import Words, grain_of
 from mi_analysis.workbench.accounts import remark_text
 
 TONE = {"made": "good", "unchanged": "good", "failed": "bad", "stopped": "bad"}
@@ -29,7 +30,8 @@ Jobs = Mapping[str, Mapping[str, Any]]
 
 def write(version: Record, plan: Plan, prepared: Any) -> None:
     """Write ``index.html`` of a version from its record."""
-    words, data, day = words_of(plan, prepared), version.data, extracted(prepared)
+    data, day = version.data, extracted(prepared)
+    words = replace(words_of(plan, prepared), grain=grain_of(data["period"]))
     edition = edition_text(version, words)
     missing = comments.missing(version)
     by_unit = {

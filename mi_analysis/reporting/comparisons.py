@@ -174,7 +174,7 @@ def plan_months(made: StaffPlan, words: Words, place: str) -> Figure:
         axes.fill_between(days, data["hours_p10"], data["hours_p90"], color=PALETTE[0], alpha=0.18, linewidth=0)
     labels, unit = {"hours_p50": words.text("plan.middle")}, words.text("unit.hours")
     axes = plots.series(data, "period_start", "hours_p50", words, labels=labels, unit=unit, ax=axes)
-    columns = [Column("period_start", words.text("column.month"), kind="month"), *(
+    columns = [Column("period_start", words.text("time.month"), kind="month"), *(
         Column(f"hours_{q}", words.text(f"plan.{q}"), kind="number", reference=q != "p50") for q in ("p10", "p50", "p90")
     )]  # fmt: skip
     return captioned("plan_months", axes, data, columns, words, {"place": place})

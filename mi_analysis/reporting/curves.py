@@ -46,7 +46,7 @@ def _curve_text(
         return words.quantity(value, measure, unit=False) if measure else words.number(value, 1)
 
     def at(position: int) -> str:
-        return words.period(points[position][0], short=True)
+        return words.period(points[position][0], words.grain, short=True)
 
     (first_at, first), (last_at, last), values = known[0], known[-1], [value for _, value in known]
     return words.text("describe.curve", first=shown(first), first_at=at(first_at), last=shown(last), last_at=at(last_at),

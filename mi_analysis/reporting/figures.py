@@ -131,7 +131,7 @@ def control_figure(
     ]
     data = data if target is None else data.assign(target=target)
     columns = [
-        Column("period_start", words.text("column.month"), kind="month"),
+        Column("period_start", kind=words.grain),
         measure_column(measure, words),
         replace(measure_column(measure, words, label=words.text("column.counted"), reference=True), name="counted"),
         *limits,
@@ -151,7 +151,11 @@ def control_figure(
 
 def _new_levels(data: pd.DataFrame, words: Words) -> list[str]:
     """From when, and why, limits begin anew; ``new_level`` holds the key of the cause, blank where there is none."""
-    rows = [(words.period(day), why) for day, why in zip(data["period_start"], data["new_level"], strict=True) if why]
+    rows = [
+        (words.period(day, words.grain), why)
+        for day, why in zip(data["period_start"], data["new_level"], strict=True)
+        if why
+    ]
     moved = [day for day, why in rows if why == "reorganisation"]
     said = [words.text("note.new_level", days=words.listed(moved))] if moved else []
     stated = [(day, words.text(why)) for day, why in rows if why != "reorganisation"]
@@ -159,13 +163,13 @@ def _new_levels(data: pd.DataFrame, words: Words) -> list[str]:
 
 
 def _newest(data: pd.DataFrame, measure: str, words: Words) -> str | tuple[str, str]:
-    """The newest month's figure and its signal, in words."""
+    """The newest figure and its signal, in words."""
     known = data[data[measure].notna()]
     if not len(known):
         return ""
     row = known.iloc[-1]
     signal = "none" if is_missing(row["signal"]) else str(row["signal"])
-    told = words.text("figure.newest", at=words.period(row["period_start"]), value=words.quantity(row.get("counted", row[measure]), measure),
+    told = words.text("figure.newest", at=words.period(row["period_start"], words.grain), value=words.quantity(row.get("counted", row[measure]), measure),
                       signal=words.lower(words.text(f"signal.{signal}")))  # fmt: skip
     return tone_of_signal(signal, words.known(measure)), told[:1].upper() + told[1:]
 

@@ -72,5 +72,5 @@ def _shown(name: str, value: Any, values: Mapping[str, Any], words: Words, findi
     if name == "date" and not finding:
         return words.date(value)
     if name in ("month", "start", "last") and not finding:  # a finding says what the file says
-        return words.period(value)
+        return words.period(value, "" if isinstance(value, str) else words.grain)
     return value

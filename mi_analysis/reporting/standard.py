@@ -184,9 +184,9 @@ def definitions(names: Iterable[str], words: Words) -> Table:
     return table(frame, columns, words.text("caption.definitions"), words, key="definitions")
 
 
-def month_column(words: Words) -> Column:
-    """The months of a series."""
-    return Column("period_start", words.text("column.month"), kind="month")
+def period_column(words: Words) -> Column:
+    """The periods of a series, of the report's own kind."""
+    return Column("period_start", kind=words.grain)
 
 
 def money_months(series: pd.DataFrame, place: str, words: Words) -> Figure:
@@ -217,7 +217,7 @@ def money_to_date(series: pd.DataFrame, place: str, words: Words, outlook: pd.Da
     axes.annotate(words.text("fin.forecast"), (high["period_start"], high["forecast_high"]), (0, 4), textcoords="offset points",
                   ha="right", fontsize=8, color=plots.SOFT)  # fmt: skip
     ends = [measure_column("forecast", words, label=words.text(f"column.{name}"), reference=True) for name in BAND]
-    columns = [month_column(words), *(measure_column(name, words) for name in ("actual", "budget"))]
+    columns = [period_column(words), *(measure_column(name, words) for name in ("actual", "budget"))]
     columns += [replace(column, name=name) for column, name in zip(ends, BAND, strict=True)]
     bounds = {"low": words.money(high["forecast_low"]), "high": words.money(high["forecast_high"])}
     says = words.text("alternative.money_outlook", unit=place, **bounds)
@@ -229,7 +229,7 @@ def rolling(series: pd.DataFrame, measure: str, place: str, words: Words) -> Fig
     """The last twelve months at each month: a line to read, on which no signal is looked for."""
     axes = plots.series(series, "period_start", measure, words)
     says = words.text("alternative.rolling", measure=words.lower(words.measure(measure)), place=place)
-    columns = [month_column(words), measure_column(measure, words)]
+    columns = [period_column(words), measure_column(measure, words)]
     return figure(axes, words.measure(measure), says, series, columns, words, key=f"rolling_{measure}")
 
 
@@ -277,7 +277,7 @@ def units_months(data: pd.DataFrame, measure: str, words: Words) -> Figure | Non
     axes = plots.multiples(data, "period_start", measure, "unit", words)
     title = words.text("caption.units_months", measure=words.measure(measure))
     says = words.text("alternative.units_months", measure=words.lower(words.measure(measure)))
-    columns = [Column("unit"), month_column(words), measure_column(measure, words)]
+    columns = [Column("unit"), period_column(words), measure_column(measure, words)]
     shown = data.dropna(subset=[measure]).reset_index(drop=True)
     return figure(axes, title, says, shown, columns, words, kind="multiples", key="units_months")
 
@@ -290,7 +290,7 @@ def ageing(series: pd.DataFrame, place: str, words: Words) -> Figure:
 
 
 def _drawn(axes: Axes, series: pd.DataFrame, names: Sequence[str], key: str, alternative: str, place: str, words: Words, kind: str) -> Figure:  # fmt: skip
-    columns = [month_column(words), *(measure_column(name, words) for name in names)]
+    columns = [period_column(words), *(measure_column(name, words) for name in names)]
     says = words.text(f"alternative.{alternative}", unit=place)
     return figure(axes, words.text(f"caption.{key}"), says, series, columns, words, kind=kind, key=key)
 

@@ -29,7 +29,8 @@ TEXTS = ("text", "measure", "status", "signal", "curve")
 PHRASES = {"percent": "pct", "points": "pp_short"}
 """Kinds of number that carry their unit, and its key among the words."""
 NUMBERS = ("number", *PHRASES, "money", "deviation", "quantity")
-TIMES = ("date", "month")
+PERIODS = ("month", "quarter", "year")
+TIMES = ("date", *PERIODS)
 
 TONE_OF_STATUS = {
     **dict.fromkeys(("met", "expected", "green", "on_time", "used", "agrees"), "good"),
@@ -127,8 +128,8 @@ def cell_text(value: Any, column: Column, row: Mapping[str, Any], words: Words) 
         return _number_text(value, column, row, words)
     if column.kind == "date":
         return words.date(value, table=True)
-    if column.kind == "month":
-        return words.period(value, "month", short=True)
+    if column.kind in PERIODS:
+        return words.period(value, column.kind, short=True)
     if column.kind == "measure":
         return words.measure(value)
     if column.kind in ("status", "signal"):

@@ -43,7 +43,7 @@ def together(answer: Answer, words: Words, place: str, unit: str = "") -> Figure
         words.text("answer.usual", unit=named["unit"]) if whole else _unit_of(answer.outcome, answer, words),
     ]
     axes = plots.points(data, "x", "y", words, fit=fit, units=(labels[0], labels[1]), ax=plots.new_axes(plots.HALF))
-    columns = [Column("period_start", words.text("column.month"), kind="month"), *(
+    columns = [Column("period_start", words.text("time.month"), kind="month"), *(
         Column(name, label, kind="number", decimals=2) for name, label in zip(("x", "y"), labels, strict=True)
     )]  # fmt: skip
     title = words.text("caption.together", **about)

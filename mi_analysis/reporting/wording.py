@@ -88,6 +88,8 @@ class Words:
         (``measure.<name>.label``, ``.short``, ``.unit``).
     own
         Those measures by name.
+    grain
+        What the periods of a report are; a text with that ending (``column.month_quarter``) is said instead of its own.
     """
 
     language: str = "da"
@@ -95,6 +97,7 @@ class Words:
     money_scale: int = 1000
     extra: Mapping[str, str] = field(default_factory=dict, hash=False)
     own: Mapping[str, Measure] = field(default_factory=dict, hash=False)
+    grain: str = "month"
 
     def __post_init__(self) -> None:
         catalogue(self.language)
@@ -121,7 +124,8 @@ class Words:
         return text[:1].upper() + text[1:] if opens else text
 
     def _template(self, key: str) -> str:
-        return self.extra.get(key) or catalogue(self.language).get(key, "")
+        texts = catalogue(self.language)
+        return self.extra.get(key) or texts.get(f"{key}_{self.grain}") or texts.get(key, "")
 
     def lower(self, text: str) -> str:
         """Lower case as inside a sentence; abbreviations (ÅTD) stay."""

@@ -150,6 +150,8 @@ def _write(
     kind = column["kind"]
     if value is None:
         sheet.write_string(row, place, words.text(f"state.{state or 'missing'}"))
+    elif kind in ("quarter", "year"):  # a workbook has no format of them
+        sheet.write_string(row, place, words.period(datetime.fromisoformat(value), kind))
     elif kind in DATE_FORMATS:
         sheet.write_datetime(row, place, datetime.fromisoformat(value), formats.number(DATE_FORMATS[kind]))
     elif isinstance(value, (int, float)) and not isinstance(value, bool):

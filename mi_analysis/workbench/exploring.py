@@ -84,7 +84,7 @@ def shown(desk: Desk, measure: str, activity: str = ALL, months: int = 24, langu
         for row, day in enumerate(values["period_start"])
         for told in long[(long["period_start"] == day) & (long["state"] != "value")].to_dict("records")
     }
-    columns = [standard.month_column(words), *(measure_column(name, words) for name in (measure, *parts))]
+    columns = [standard.period_column(words), *(measure_column(name, words) for name in (measure, *parts))]
     title = words.text("explore.made_of", measure=words.measure(measure), place=place)
     found.append(table(values[::-1], columns, title, words, key="explore_months", states=states))
     if activity == ALL and entry.per_activity:

@@ -3,7 +3,7 @@
 import hashlib
 import html
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Real
 from pathlib import Path
@@ -111,7 +111,7 @@ class Lookup(Periods):
 
     def words(self, language: str = "") -> Words:
         """Labels, numbers and dates in print, in a language and in the institution's currency."""
-        return words_of(self.institution, language or self.institution.language)
+        return replace(words_of(self.institution, language or self.institution.language), grain=self.grain)
 
     @cached_property
     def catalogue(self) -> dict[str, Measure]:

@@ -52,8 +52,10 @@ class Messages(ReportTables):
         counts = {str(status): int(n) for status, n in goals["status"].value_counts().items()}
         tone = "bad" if "not_met" in counts else "attention" if "partly" in counts else "good"
         values = {"n": len(goals), "counts": counts, "degree": degree, "tone": tone}
-        values["weight"] = float(goals.loc[goals["status"] != "not_assessed", "weight"].sum())
-        return Sentence("message.goals" if len(goals) > 1 else "message.goal", values)
+        weights = goals.loc[goals["status"] != "not_assessed", "weight"]
+        values["weight"] = float(weights.fillna(1).sum())
+        key = "message.goals" if len(goals) > 1 else "message.goal"
+        return Sentence(key if weights.notna().any() else f"{key}_alike", values)
 
     def _changes(self, names: Sequence[str] = ()) -> list[Sentence]:
         """Signals of the key figures first, then the largest relative changes of the year to date."""

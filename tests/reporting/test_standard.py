@@ -10,6 +10,7 @@ from mi_analysis.reporting.standard import (
     goal_points,
     goals,
     key_figures,
+    money_months,
     money_to_date,
     numbers,
     reconciled,
@@ -61,6 +62,25 @@ def test_a_measure_that_is_hidden_in_every_window_is_named_under_the_table() -> 
     assert [row[0] for row in shown.rows] == ["fte"]
     assert [column["name"] for column in shown.columns] == ["measure", "month", "ytd"]
     assert text_of(shown.html).endswith("Note: Hidden to protect individuals: sick days.")
+
+
+def test_a_report_of_quarters_speaks_of_quarters_and_one_of_years_of_years() -> None:
+    days = pd.to_datetime(["2025-07-01", "2025-10-01"])
+    figures = pd.DataFrame({"measure": ["closed"], "month": [758.0], "month_last_year": [792.0]})
+    money = pd.DataFrame({"period_start": days, "actual": [2_400_000.0, 2_462_000.0], "budget": [2_300_000.0] * 2})
+
+    heads = [column["label"] for column in key_figures(figures, "T", Words("da", grain="quarter")).columns]
+    quarters = money_months(money, "Kontor", Words("da", grain="quarter"))
+    years = money_months(
+        money.assign(period_start=pd.to_datetime(["2024-01-01", "2025-01-01"])), "Kontor", Words("en", grain="year")
+    )
+
+    assert heads == ["Nøgletal", "Kvartal", "Sm. kvt. sidste år"]
+    assert "Kvartal Forbrug t.kr. Budget t.kr. 3. kvt. 2025 2.400 2.300 4. kvt. 2025 2.462 2.300" in text_of(
+        quarters.html
+    )
+    assert "Year Actual DKK thousand Budget DKK thousand 2024 2,400 2,300 2025 2,462 2,300" in text_of(years.html)
+    assert "Måned" in text_of(money_months(money, "Kontor", DA).html)
 
 
 def test_what_is_not_there_gives_no_table() -> None:

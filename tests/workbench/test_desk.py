@@ -157,6 +157,16 @@ def test_there_is_no_change_from_a_year_that_is_not_whole(inspections):
     assert not [one for one in printed(inspections.key_messages()) if "last year" in one]
 
 
+def test_goals_without_weights_are_an_average_and_no_points(inspections):
+    released = replace(inspections.released, goals=inspections.released.goals.assign(weight=np.nan))
+
+    (said,) = [
+        one for one in printed(replace(inspections, unit="2110", released=released).key_messages()) if "goals" in one
+    ]
+
+    assert said == "3 goals: 1 met, 2 partly met. Fulfilment is 95.2 per cent on average of the goals assessed (3)."
+
+
 def test_labels_are_in_the_language_asked_for(inspections):
     assert list(inspections.coherent("da")["activity"])[-2:] == ["Uden aktivitet", "I alt"]
     assert inspections.coherent("da")["activity"].iloc[0] == "Tilsyn, planlagt"
