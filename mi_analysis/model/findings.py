@@ -332,17 +332,27 @@ def _cell_signs(name: str, part: Part, source: Source) -> Iterator[tuple[str, st
 
 PERCENT = (50.0, 200.0)
 """A target and a result this many times each other, one of them at most 1, are written in two ways."""
+WHOLE_PER_CENT = 1.5
+"""A share above that is likely a number of per cent."""
 
 
 def percent_beside_fraction(table: str, fact: pa.Table) -> Iterator[Finding]:
-    """Goals whose target is a percentage and whose result is a fraction, or the other way round."""
+    """Goals whose target is a percentage and whose result is a fraction, or the other way round; both that are no shares."""
     if table != "goals" or not {"target", "result"} <= set(fact.column_names):
         return
     target, result = (np.abs(fact.column(name).to_numpy()) for name in ("target", "result"))
     low, high = np.fmin(target, result), np.fmax(target, result)
     with np.errstate(divide="ignore", invalid="ignore"):
         rows = (low > 0) & (low <= 1) & (high > 1) & (high / low >= PERCENT[0]) & (high / low <= PERCENT[1])
-    if rows.any():
-        first = fact.filter(pa.array(rows)).slice(0, 1).to_pylist()[0]
-        values = {"rows": int(rows.sum()), "goal": first["goal"], "target": first["target"], "result": first["result"]}
-        yield Finding("delivery.percent_beside_fraction", "warn", values)
+    units = fact.column("goal_unit") if "goal_unit" in fact.column_names else pa.nulls(len(fact), pa.string())
+    whole = pc.fill_null(pc.equal(units, "pct."), False).to_numpy() & (low > WHOLE_PER_CENT)
+    for key, found in (("percent_beside_fraction", rows), ("percent_as_points", whole)):
+        if found.any():
+            first = fact.filter(pa.array(found)).slice(0, 1).to_pylist()[0]
+            values = {
+                "rows": int(found.sum()),
+                "goal": first["goal"],
+                "target": first["target"],
+                "result": first["result"],
+            }
+            yield Finding(f"delivery.{key}", "warn", values)

@@ -172,6 +172,23 @@ def _taken(fact: Fact, data: Grid) -> np.ndarray:
     return taken
 
 
+def _in_per_cent(part: Part, source: Source) -> None:
+    """Goals in per cent become shares with the unit ``pct.``; without a unit of measure the target's text tells them."""
+    target = part.cells["target"].as_text()
+    written = target.per_row(pc.match_substring_regex(target.texts, "%|pct").to_numpy(zero_copy_only=False))
+    nothing = Parsed({"goal_unit": pa.nulls(len(written), pa.string())}, np.zeros(len(written), np.int32), [])
+    unit = part.parsed.get("goal_unit", nothing)
+    told, spellings = unit.arrays["goal_unit"], r"^\s*(%|pct\.?|procent|per ?cent)\s*$"
+    per_cent = pc.fill_null(pc.match_substring_regex(told, spellings, ignore_case=True), False)
+    if unit is nothing:
+        per_cent = pa.array(written)
+    part.parsed["goal_unit"] = replace(unit, arrays={"goal_unit": pc.if_else(per_cent, "pct.", told)})
+    for name in ("target", "result", "baseline") if source.percent == "points" else ():
+        if parsed := part.parsed.get(name):
+            shares = pc.if_else(per_cent, pc.multiply(parsed.arrays[name], 0.01), parsed.arrays[name])
+            part.parsed[name] = replace(parsed, arrays=parsed.arrays | {name: shares})
+
+
 def _finished(part: Part, source: Source, factor: float) -> Part:
     """Factor and signs of amounts, and the rules between cells of a row."""
     for name, _ in part.numbers() if factor != 1 else ():
@@ -185,11 +202,8 @@ def _finished(part: Part, source: Source, factor: float) -> Part:
                 known = pc.equal(group.arrays["account_group"], "income") if group else pa.scalar(False)
                 turned = pc.if_else(pc.fill_null(known, False), turned, parsed.arrays[name])
             part.parsed[name] = replace(parsed, arrays={name: turned})
-    if "target" in part.parsed and "goal_unit" not in part.parsed and source.percent == "fraction":
-        target = part.cells["target"].as_text()
-        written = target.per_row(pc.match_substring_regex(target.texts, "%|pct").to_numpy(zero_copy_only=False))
-        unit = pc.if_else(pa.array(written), "pct.", pa.scalar(None, pa.string()))
-        part.parsed["goal_unit"] = Parsed({"goal_unit": unit}, np.zeros(len(written), np.int32), [])
+    if part.table == "goals" and "target" in part.parsed:
+        _in_per_cent(part, source)
     days = next((parsed.arrays["day"] for parsed in part.parsed.values() if "grain" in parsed.arrays), None)
     if days is not None and part.table in ("hours", "absence"):
         for name, values in part.numbers():

@@ -213,7 +213,7 @@ TABLES: dict[str, Table] = {
         baseline=Column("number", "where it started; degree is then (r - b) / (t - b)"),
         weight=Column("number", "points"),
         partly_limit=Column("share", "degree from which a goal is partly met"),
-        goal_unit=Column("text", "unit of measure in print"),
+        goal_unit=Column("text", "unit of measure in print; `pct.` (also %, procent, per cent) is a share"),
     ),
     "comments": _table(
         "Explanations that a unit wrote.",

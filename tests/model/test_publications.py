@@ -151,6 +151,44 @@ def test_a_percentage_beside_a_fraction_is_warned_of(office) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("percent", "rows", "stored"),
+    [
+        ("points", ("85;80;pct.", "3,5;4;%", "12 %;11;Procent", "30;24;dage"), [(0.85, 0.8, "pct."), (0.035, 0.04, "pct."), (0.12, 0.11, "pct."), (30, 24, "dage")]),
+        ("fraction", ("85 %;0,8;pct", "0,85;80 %;PCT."), [(0.85, 0.8, "pct."), (0.85, 0.8, "pct.")]),
+    ],
+)  # fmt: skip
+def test_goals_in_per_cent_are_stored_as_shares_however_they_are_written(office, percent, rows, stored) -> None:
+    fact = {"table": "goals", "columns": GOALS["facts"][0]["columns"] | {"goal_unit": "Unit"}}
+    tiny = office(sources={"goals": GOALS | {"percent": percent, "facts": [fact]}})
+    lines = (f"1.{n};2025-01;higher;{row}" for n, row in enumerate(rows, 1))
+    write(tiny, "goals_1", "Goal;Month;Way;Target;Result;Unit", *lines)
+
+    assert tiny.messages(tiny.build()) == {}
+    found = tiny.table("goals", "goal", "target", "result", "goal_unit")
+    assert [row[3] for row in found] == [unit for _, _, unit in stored]
+    assert [row[1:3] for row in found] == [pytest.approx((target, result)) for target, result, _ in stored]
+
+
+def test_goals_in_per_cent_that_are_no_shares_are_warned_of(office) -> None:
+    fact = {"table": "goals", "columns": GOALS["facts"][0]["columns"] | {"goal_unit": "Unit"}}
+    tiny = office(sources={"goals": GOALS | {"facts": [fact]}})
+    write(
+        tiny,
+        "goals_1",
+        "Goal;Month;Way;Target;Result;Unit",
+        "1.1;2025-01;higher;85;80;pct.",
+        "1.2;2025-01;lower;30;24;dage",
+    )
+
+    assert tiny.messages(tiny.build()) == {
+        "goals_1.csv": [
+            "warn: 1 goals in per cent are written as whole numbers, such as goal 1.1: target 85.0, result 80.0. "
+            "Say percent: points in the source profile, so that 85 is read as 85 per cent."
+        ]
+    }
+
+
 def test_headers_that_stand_for_several_columns_become_rows_and_blank_ones_none(office) -> None:
     wide = {
         "value": "value",
