@@ -157,6 +157,7 @@ def test_a_report_that_the_disk_refuses_is_named_and_made_by_the_next_run(tiny, 
 # Clocks
 
 
+@pytest.mark.thorough
 def test_a_clock_that_jumps_between_runs_and_within_them_changes_times_and_nothing_else(tiny, monkeypatch):
     """Each look at the clock is 30 years before or after the one before; so are the times of the delivered files."""
     assert tiny.run("--out", str(tiny.root / "steady")) == 0
@@ -190,6 +191,7 @@ def test_a_clock_that_jumps_between_runs_and_within_them_changes_times_and_nothi
 # Deliveries that change while a run is at work
 
 
+@pytest.mark.thorough
 def test_a_delivery_that_is_replaced_or_taken_away_while_reports_are_made_is_of_the_next_run(tiny, monkeypatch):
     """What was read counts for the whole run: no report mixes the two."""
     assert tiny.run("--out", str(tiny.root / "steady")) == 0
@@ -345,6 +347,7 @@ def test_units_and_files_with_names_meant_to_do_harm_stay_within_the_folder_of_t
     assert set(held) == {*PERSONS, *HOSTILE}
 
 
+@pytest.mark.thorough
 def test_gigantic_cells_are_told_in_short_and_cost_their_own_row_only(tiny, capsys):
     """Three million letters in a number, two codes and a date, with and without quotation marks in the file."""
     huge = "9" * 3_000_000

@@ -23,6 +23,7 @@ def outputs(notebook):
     ]
 
 
+@pytest.mark.thorough
 def test_from_the_root_from_the_notebooks_and_from_an_empty_folder_the_numbers_are_the_same(root, tmp_path):
     book, name = root / "notebooks" / "00_start_here.ipynb", str(root / "parameters" / "example")
 

@@ -79,6 +79,7 @@ def run_again(project, notebook, tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.thorough
 def test_a_forked_kernel_gives_the_same_cells_as_papermills_own(executed, project, plain, request):
     name, forked, _ = executed
     if name != "02_unit_report" and not request.config.getoption("--long"):
