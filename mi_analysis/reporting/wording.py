@@ -89,7 +89,7 @@ class Words:
     own
         Those measures by name.
     grain
-        What the periods of a report are; a text with that ending (``column.month_quarter``) is said instead of its own.
+        What the periods of a report are; a text with that ending (``column.month__quarter``) is said instead of its own.
     """
 
     language: str = "da"
@@ -125,7 +125,7 @@ class Words:
 
     def _template(self, key: str) -> str:
         texts = catalogue(self.language)
-        return self.extra.get(key) or texts.get(f"{key}_{self.grain}") or texts.get(key, "")
+        return self.extra.get(key) or texts.get(f"{key}__{self.grain}") or texts.get(key, "")
 
     def lower(self, text: str) -> str:
         """Lower case as inside a sentence; abbreviations (ÅTD) stay."""

@@ -111,6 +111,13 @@ def test_a_measure_prints_with_its_own_decimals_and_unit() -> None:
     assert DA.quantity(None, "actual") == "–"
 
 
+def test_a_text_of_another_grain_is_said_only_where_it_is_meant_as_one() -> None:
+    year = Words("da", grain="year")
+
+    assert year.text("caption.key_figures", period="2025") == "Nøgletal, 2025"
+    assert (year.text("column.period_start"), Words("da").text("column.period_start")) == ("År", "Måned")
+
+
 def test_an_institution_adds_labels_of_its_own_measures() -> None:
     own = Words(
         "da", extra={"measure.beds.label": "Senge", "measure.beds.short": "Senge", "measure.beds.unit": "senge"}
